@@ -1,0 +1,1002 @@
+"""The compiled book: the border between Python and the kernels.
+
+This is the only file with Python objects. It owns the memory (numpy arrays), checks what callers hand
+in, copies what leaves, and lets one caller at a time into a book. What a command may contain is not
+checked here: any bytes are a command, and the kernel answers with an event.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.string cimport memcpy, memset
+
+from engine.account cimport Account, account_reset
+from engine.bits cimport bits_unlikely
+from engine.core cimport (
+    ROOM, STAGE_IDLE, Core, core_counts_accounts, core_find, core_level, core_order,
+)
+from engine.command cimport command_resume, command_take
+from engine.due cimport NEVER, due_refresh
+from engine.index cimport FILL, LANES, Bucket, Index, Place, index_find, index_reset, index_room
+from engine.invariant cimport PRICETIME_CHECKS
+from engine.ladder cimport Ladder, Level, Node, ladder_init
+from engine.load cimport load_expiry, load_order
+from engine.order cimport Order, Rare, Terms
+from engine.records cimport *
+from engine.run cimport run, spare_commands
+from engine.screen cimport PRICE_END, screen_value
+from engine.slab cimport PAGE, PAGE_FIRST, PAGE_SHIFT, Slab, slab_reset, slab_room
+from engine.view cimport view_levels, view_order, view_orders
+from engine.walk cimport FAULTS, Fault, walk
+
+import numpy as np
+
+from pricetime import checkpoint as _checkpoint
+from pricetime.records import (
+    BOUND as _BOUND, COMMAND as _COMMAND, EVENT as _EVENT, LEVEL as _LEVEL, ORDER as _ORDER,
+    EventKind as _EventKind, Parameter as _Parameter, Phase as _Phase, Reason as _Reason,
+    Side as _Side, STP as _STP, Status as _Status,
+)
+from pricetime.result import Trade as _Trade
+
+cdef extern from "claim.h":
+    bint claim_take(int* claim) noexcept
+    void claim_give(int* claim) noexcept
+
+CHECKED = PRICETIME_CHECKS != 0  # which build this is: a figure from a checked one is worth nothing
+ORDERS_MAX = 0x7FFFFFFF
+
+cdef enum:
+    SCRATCH = 64       # events that a single call has room for before it needs a second look
+    LINE = 64          # bytes: pages begin at a cache line
+    CHUNK_DIVISOR = 8  # a slab grows by an eighth
+    SPARE_MIN = 8      # room in a slab below which it grows
+    EVENTS_FEW = 64    # least events that an answer array is made for
+
+cdef list STATUS = [None] + list(_Status)
+cdef list REASON = [None] * (max(_Reason) + 1)
+for _reason in _Reason:
+    REASON[_reason] = _reason
+
+assert sizeof(Command) == _COMMAND.itemsize and sizeof(Event) == _EVENT.itemsize
+assert sizeof(LevelRow) == _LEVEL.itemsize and sizeof(OrderRow) == _ORDER.itemsize
+
+FAULT_TEXT = {
+    1: "slab {0}: its free chain leaves the slab after {1} items",
+    2: "slab {0}: {1} items are live, which with the free ones does not make up those used",
+    3: "free slot {0} has {1} lots remaining",
+    4: "node {0} under node {1} has the wrong shape, prefix or parent",
+    5: "{0} nodes are in the ladders, {1} in use",
+    6: "level {0} at price {1} is not where its key belongs",
+    7: "{0} levels are in the ladder, {1} counted",
+    8: "the level at {0} says {1} lots, which its queue does not hold",
+    9: "the level at {0} says {1} orders, which its queue does not hold",
+    10: "side {0}: level {1} is not the best",
+    11: "the book is crossed: bid {0}, ask {1}",
+    12: "order {0} in slot {1}: its links do not fit its neighbours",
+    13: "order {0} stands behind one with a later priority than {1}",
+    14: "order {0} in slot {1} has terms that no resting order can have",
+    15: "{0} orders are in queues, {1} in use",
+    16: "order {0} in slot {1} is not found by its id",
+    17: "the index has {0} entries for {1} items",
+    18: "bucket {0} of the index holds entries that are not its own, or miscounts its {1}",
+    19: "order {0}: its record {1} of what is rare does not fit it",
+    20: "{0} records are in the queue of what falls due, {1} in use",
+    21: "next due at {0}, engine time {1}: the queue of what falls due is wrong",
+    22: "account {0}: {1} orders counted, which is not what it has",
+    23: "a command is half done (stage {0})",
+}
+FAULTS_SIGNED = {6, 8, 9, 11, 21}  # those that name a price, a quantity or a time
+assert len(FAULT_TEXT) == FAULTS - 1
+
+
+# --- memory
+
+
+cdef class Memory:
+    """The numpy arrays behind one slab: its pages, and the table of their addresses."""
+
+    cdef Slab* slab
+    cdef uint32_t size       # bytes of an item
+    cdef list arrays
+    cdef object table        # uintp array: the address of each page
+    cdef uint32_t pages
+
+    cdef int open(self, Slab* slab, uint32_t size) except -1:
+        self.slab = slab
+        self.size = size
+        self.arrays = []
+        self.table = np.zeros(4, np.uintp)
+        slab.page = <char**> <uintptr_t> <object> self.table.ctypes.data
+        slab.capacity = 0
+        slab_reset(slab)
+        return self.reserve(PAGE_FIRST)
+
+    cdef tuple allocate(self, uint64_t items):
+        """An array for so many items, and the address of the first: at a cache line."""
+        array = np.zeros(items * self.size + LINE, np.uint8)
+        return array, (array.ctypes.data + LINE - 1) // LINE * LINE
+
+    cdef int reserve(self, uint64_t items) except -1:
+        """Makes the capacity at least `items`; raises MemoryError, and then nothing has changed."""
+        if items > ORDERS_MAX:
+            raise MemoryError(f"{items} items of {self.size} bytes are more than a book can address")
+        if self.slab.capacity < PAGE and self.slab.capacity < items:
+            self.grow_first(items)
+        if self.slab.capacity < items:
+            self.grow_pages((items + PAGE - 1 >> PAGE_SHIFT) - self.pages)
+        return 0
+
+    cdef int grow_first(self, uint64_t items) except -1:
+        """Doubles the first page until it has the items, or is full-sized; a bounded copy."""
+        cdef uint64_t capacity = max(PAGE_FIRST, self.slab.capacity)
+        while capacity < items and capacity < PAGE:
+            capacity *= 2
+        array, address = self.allocate(capacity)
+        if self.slab.capacity != 0:
+            memcpy(<char*> <uintptr_t> address, self.slab.page[0], self.slab.capacity * self.size)
+        self.arrays = [array]
+        self.table[0] = address
+        self.pages = 1
+        self.slab.capacity = capacity
+        return 0
+
+    cdef int grow_pages(self, uint64_t wanted) except -1:
+        """Adds pages, in one array: an eighth of what there is, or as many as wanted."""
+        cdef uint64_t added = max(wanted, self.pages // CHUNK_DIVISOR, <uint64_t> 1)
+        cdef uint64_t i
+        array, address = self.allocate(added * PAGE)
+        if self.pages + added > len(self.table):
+            table = np.zeros(2 * (self.pages + added), np.uintp)
+            table[: self.pages] = self.table[: self.pages]
+            self.slab.page = <char**> <uintptr_t> <object> table.ctypes.data
+            self.table = table
+        self.arrays.append(array)
+        for i in range(added):
+            self.table[self.pages + i] = address + i * PAGE * self.size
+        self.pages += added
+        self.slab.capacity += added * PAGE
+        return 0
+
+    cdef int refill(self) except -1:
+        """Grows where little room is left."""
+        if slab_room(self.slab) < SPARE_MIN:
+            self.reserve(self.slab.capacity + 1)
+        return 0
+
+    cdef size_t nbytes(self):
+        return self.table.nbytes + sum([array.nbytes for array in self.arrays])
+
+
+# --- what comes in
+
+
+cdef object as_commands(commands):
+    """A contiguous array of COMMAND with these commands; a copy only where it must be one."""
+    if not isinstance(commands, (np.ndarray, np.void)):
+        raise TypeError(
+            f"commands are a {type(commands).__name__}: pass a numpy array of pricetime.COMMAND "
+            "(numpy.frombuffer(data, pricetime.COMMAND) for bytes)"
+        )
+    if commands.dtype != _COMMAND:
+        if commands.dtype.names != _COMMAND.names or not np.can_cast(commands.dtype, _COMMAND):
+            raise TypeError(
+                f"commands have dtype {commands.dtype}: pass a numpy array of pricetime.COMMAND"
+            )
+    if commands.ndim > 1:
+        raise ValueError(f"commands have {commands.ndim} dimensions: pass one")
+    array = np.ascontiguousarray(commands, _COMMAND).reshape(-1)
+    # Field by field numpy takes any address; the kernel wants whole words.
+    return array.copy() if array.ctypes.data % sizeof(int64_t) else array
+
+
+cdef object check_out(out, commands):
+    """The caller's array of events, if the kernel can write to it."""
+    if not isinstance(out, np.ndarray) or out.dtype != _EVENT:
+        raise TypeError(
+            f"out is a {type(out).__name__} of {getattr(out, 'dtype', 'no dtype')}: "
+            "pass a numpy array of pricetime.EVENT"
+        )
+    if out.ndim != 1 or not out.flags.c_contiguous or out.ctypes.data % sizeof(int64_t):
+        raise ValueError("out must be one-dimensional, contiguous and aligned")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only: pass an array that can be written to")
+    if len(out) < ROOM:
+        raise ValueError(f"out holds {len(out)} events: at least {ROOM} are needed to go on")
+    if np.may_share_memory(out, commands):
+        raise ValueError("out shares memory with the commands: pass one of its own")
+    return out
+
+
+# --- what goes out
+
+
+@cython.final
+@cython.freelist(32)
+cdef class Result:
+    """What became of one command; made from its events, when asked for."""
+
+    cdef bytes data          # the events' bytes
+    cdef readonly uint64_t order_id
+    """The order that the command brought in, changed or ended; 0 for a command without one."""
+
+    cdef const Event* first(self):
+        return <const Event*> PyBytes_AS_STRING(self.data)
+
+    cdef Py_ssize_t count(self):
+        return len(self.data) // <Py_ssize_t> sizeof(Event)
+
+    cdef const Event* last(self):
+        return self.first() + self.count() - 1
+
+    cdef bint own(self, const Event* event):
+        """Whether the event is about the command's order, at or after its entry."""
+        return event.order_id == self.order_id and self.order_id != 0
+
+    @property
+    def status(self):
+        """What became of the command, a `Status`."""
+        cdef const Event* event = self.last()
+        cdef Py_ssize_t i
+        cdef bint traded = False
+        cdef bint own = False
+        cdef int64_t remaining = 0
+        if event.kind == EVENT_REJECTED:
+            return STATUS[1]
+        for i in range(self.count()):
+            event = self.first() + i
+            if not self.own(event) or event.kind == EVENT_PARAMETER_SET:
+                continue
+            if event.kind == EVENT_CANCELLED:
+                return STATUS[5]
+            own = True
+            traded = traded or event.kind == EVENT_TRADE
+            remaining = event.remaining
+        if not own:
+            return STATUS[6]
+        if remaining == 0:
+            return STATUS[4]
+        return STATUS[3] if traded else STATUS[2]
+
+    @property
+    def filled(self):
+        """Lots of the order that this command traded."""
+        cdef Py_ssize_t i
+        cdef int64_t filled = 0
+        for i in range(self.count()):
+            if self.first()[i].kind == EVENT_TRADE and self.own(self.first() + i):
+                filled += self.first()[i].quantity
+        return filled
+
+    @property
+    def remaining(self):
+        """Lots of the order that are still open."""
+        cdef Py_ssize_t i
+        cdef int64_t remaining = 0
+        for i in range(self.count()):
+            if self.own(self.first() + i) and self.first()[i].kind != EVENT_REJECTED:
+                remaining = self.first()[i].remaining
+        return remaining
+
+    @property
+    def reason(self):
+        """Why the command was rejected or its order cancelled, a `Reason`; else None."""
+        cdef Py_ssize_t i
+        if self.last().kind == EVENT_REJECTED:
+            return REASON[self.last().reason]
+        for i in range(self.count()):
+            if self.first()[i].kind == EVENT_CANCELLED and self.own(self.first() + i):
+                return REASON[self.first()[i].reason]
+        return None
+
+    @property
+    def trades(self):
+        """A tuple of `Trade`, in the order in which they happened."""
+        cdef Py_ssize_t i
+        cdef const Event* event
+        trades = []
+        for i in range(self.count()):
+            event = self.first() + i
+            if event.kind == EVENT_TRADE:
+                trades.append(
+                    _Trade(event.maker_id, event.maker_account, event.price, event.quantity)
+                )
+        return tuple(trades)
+
+    @property
+    def events(self):
+        """All events of the command: a read-only array of EVENT."""
+        return np.frombuffer(self.data, _EVENT)
+
+    def __repr__(self):
+        reason = f", reason={self.reason.name}" if self.reason is not None else ""
+        return (
+            f"Result({self.status.name}, order_id={self.order_id}, filled={self.filled}, "
+            f"remaining={self.remaining}{reason})"
+        )
+
+    def __reduce__(self):
+        return _result, (self.data, self.order_id)
+
+
+def _result(bytes data, uint64_t order_id) -> Result:
+    """A result from its events' bytes, for pickling."""
+    cdef Result result = Result.__new__(Result)
+    result.data = data
+    result.order_id = order_id
+    return result
+
+
+# --- the book
+
+
+cdef class Book:
+    """Book(*, max_orders=2**31 - 1, min_price=None, max_price=None, min_quantity=1,
+    max_quantity=2**62 - 1, min_notional=0, max_notional=0, orders_per_account=0, stp=STP.ALLOW)
+
+    An order book for one traded pair: price-time matching over integer ticks and lots.
+
+    Prices are ticks, quantities lots, both int; `Instrument` converts from and to decimals. Two ways
+    in take the same path: `process` for arrays of commands, and a method for each kind of command.
+    What a command asks for and cannot have is a result with a reason; exceptions are for callers'
+    mistakes. A book serves one thread at a time and refuses a second one with RuntimeError; give
+    each thread books of its own. `copy.copy`, `copy.deepcopy` and `pickle` make an equal book.
+    """
+
+    cdef Core core
+    cdef int claim
+    cdef Memory memory_orders, memory_terms, memory_rares, memory_levels, memory_nodes
+    cdef Memory memory_buckets, memory_spills
+    cdef Memory memory_accounts, memory_account_buckets, memory_account_spills
+    cdef list held           # arrays of events that a failed call could not hand over
+    cdef Event[SCRATCH] scratch
+    cdef object __weakref__
+
+    def __cinit__(self, *args, **keywords):
+        memset(&self.core, 0, sizeof(Core))
+        self.held = []
+        self.memory_orders = self.memory(&self.core.orders, sizeof(Order))
+        self.memory_terms = self.memory(&self.core.terms, sizeof(Terms))
+        self.memory_rares = self.memory(&self.core.rares, sizeof(Rare))
+        self.memory_levels = self.memory(&self.core.levels, sizeof(Level))
+        self.memory_nodes = self.memory(&self.core.nodes, sizeof(Node))
+        self.memory_buckets = self.memory(&self.core.ids.buckets, sizeof(Bucket))
+        self.memory_spills = self.memory(&self.core.ids.spills, sizeof(Bucket))
+        self.memory_accounts = self.memory(&self.core.accounts.slab, sizeof(Account))
+        self.memory_account_buckets = self.memory(&self.core.accounts.index.buckets, sizeof(Bucket))
+        self.memory_account_spills = self.memory(&self.core.accounts.index.spills, sizeof(Bucket))
+        index_reset(&self.core.ids)
+        account_reset(&self.core.accounts)
+        ladder_init(&self.core.ladder[0], &self.core.levels, &self.core.nodes, BUY)
+        ladder_init(&self.core.ladder[1], &self.core.levels, &self.core.nodes, SELL)
+        ladder_init(&self.core.due.ladder, &self.core.levels, &self.core.nodes, SELL)
+        due_refresh(&self.core.due)
+        self.core.phase = PHASE_CONTINUOUS
+
+    cdef Memory memory(self, Slab* slab, uint32_t size):
+        cdef Memory memory = Memory.__new__(Memory)
+        memory.open(slab, size)
+        return memory
+
+    def __init__(
+        self, *, max_orders=ORDERS_MAX, min_price=None, max_price=None, min_quantity=1,
+        max_quantity=_BOUND - 1, min_notional=0, max_notional=0, orders_per_account=0,
+        stp=_STP.ALLOW,
+    ):
+        if self.core.commands != 0 or self.core.orders.live != 0:
+            raise RuntimeError("this book is in use: make a new one")
+        if not 0 <= max_orders <= ORDERS_MAX:
+            raise ValueError(f"max_orders {max_orders} is outside 0..{ORDERS_MAX}")
+        self.core.orders_max = max_orders
+        widest = {
+            "min_price": 1 - _BOUND, "max_price": _BOUND - 1, "min_quantity": 1,
+            "max_quantity": _BOUND - 1, "min_notional": 0, "max_notional": 0,
+            "orders_per_account": 0, "stp": _STP.ALLOW, "matching": 1, "top_order": 0,
+            "min_allocation": 1, "collar": 0, "static_band": 0, "static_reference": 0,
+            "dynamic_band": 0, "band_action": 1, "auction_seconds": 300,
+        }
+        for parameter in _Parameter:
+            self.core.parameter[<int> parameter] = widest[parameter.name.lower()]
+        given = {
+            "min_price": min_price, "max_price": max_price, "min_quantity": min_quantity,
+            "max_quantity": max_quantity, "min_notional": min_notional,
+            "max_notional": max_notional, "orders_per_account": orders_per_account, "stp": stp,
+        }
+        for name, value in given.items():
+            if value is not None:
+                self.set_first(_Parameter[name.upper()], name, value)
+
+    cdef int set_first(self, int parameter, name, value) except -1:
+        """Sets a parameter of a new book; the others have been set, or are at their widest."""
+        if isinstance(value, float) or not -_BOUND <= value <= _BOUND:
+            raise ValueError(f"{name} {value!r} is outside -2**62..2**62 or no whole number")
+        if not screen_value(self.core.parameter, parameter, value):
+            raise ValueError(
+                f"{name} {value!r} is not possible: minima lie at or below maxima, quantities are at "
+                "least 1, notionals and counts at least 0, stp is one of pricetime.STP without DEFAULT"
+            )
+        self.core.parameter[parameter] = value
+        return 0
+
+    cdef int enter(self) except -1:
+        """Begins a call; every way out of it ends with claim_give."""
+        if bits_unlikely(not claim_take(&self.claim)):
+            raise RuntimeError(
+                "this book is busy in another thread: give each thread books of its own"
+            )
+        return 0
+
+    cdef int enter_idle(self) except -1:
+        """Begins a call that needs a book between two commands."""
+        self.enter()
+        if bits_unlikely(self.core.stage != STAGE_IDLE or len(self.held) != 0):
+            claim_give(&self.claim)
+            raise RuntimeError(
+                "events of earlier commands are still to be read: call process(commands[:0]) first"
+            )
+        return 0
+
+    cdef int provide(self) except -1:
+        """Makes memory for what the next command may need; raises MemoryError, the book unchanged."""
+        cdef Index* ids = &self.core.ids
+        cdef uint64_t live = self.core.orders.live
+        if self.core.command.kind == SET and not self.core.set_ready:
+            # It may begin to count the accounts of all that is live.
+            self.memory_accounts.reserve(live + 1 + SPARE_MIN)
+            self.memory_account_buckets.reserve(live // FILL + 2)
+            self.memory_account_spills.reserve(live // LANES + 1 + SPARE_MIN)
+            self.core.set_ready = True
+        self.memory_orders.refill()
+        self.memory_terms.reserve(self.core.orders.capacity)
+        self.memory_rares.refill()
+        self.memory_levels.refill()
+        self.memory_nodes.refill()
+        self.refill_index(ids, live, self.memory_buckets, self.memory_spills)
+        if core_counts_accounts(&self.core):
+            self.memory_accounts.refill()
+            self.refill_index(
+                &self.core.accounts.index, self.core.accounts.slab.live, self.memory_account_buckets,
+                self.memory_account_spills,
+            )
+        self.core.spare = spare_commands(&self.core)
+        return 0
+
+    cdef int refill_index(
+        self, Index* index, uint32_t entries, Memory buckets, Memory spills
+    ) except -1:
+        spills.refill()
+        if index_room(index, entries) == 0:
+            buckets.reserve(buckets.slab.capacity + 1)
+        return 0
+
+    # --- arrays of commands
+
+    def process(self, commands, out=None):
+        """Applies commands in order; returns their events.
+
+        commands: one-dimensional array of COMMAND; read-only and strided ones are fine.
+        out: array of EVENT, at least four, to write to. The answer is then its filled head. Where the
+        events of all commands do not fit, `process` stops when `out` is full: `commands` of the book
+        says how many it has taken in its life, and `pending` whether the last of these has more to
+        say. Call again with the commands that were not taken (none is fine) to go on.
+
+        Without `out` the answer is a new array with everything. Any bytes are a command: what cannot
+        be done is answered by an event, never by an exception. TypeError and ValueError are for the
+        arrays; MemoryError leaves the book valid, `commands` says how far it came, and the events
+        made until then come with the next call. The GIL is released.
+        """
+        array = as_commands(commands)
+        if out is not None:
+            out = check_out(out, array)
+        self.enter()
+        try:
+            return self.process_to(array, out) if out is not None else self.process_all(array)
+        finally:
+            claim_give(&self.claim)
+
+    cdef Py_ssize_t process_some(self, array, Py_ssize_t begin, events, Py_ssize_t filled) except -1:
+        """Takes commands until the array of events is full; says how many. May raise MemoryError."""
+        cdef Event* first = <Event*> <uintptr_t> <object> events.ctypes.data
+        cdef const Command* commands = <const Command*> <uintptr_t> <object> array.ctypes.data
+        cdef Py_ssize_t taken = 0
+        cdef Py_ssize_t count = len(array) - begin
+        self.core.event = first + filled
+        self.core.event_end = first + <Py_ssize_t> len(events)
+        while True:
+            with nogil:
+                taken += run(&self.core, commands + begin + taken, count - taken)
+            if taken == count or self.core.stage != STAGE_IDLE:
+                return taken
+            if self.core.event_end - self.core.event < ROOM:
+                return taken
+            self.provide()
+
+    cdef Py_ssize_t filled_of(self, events):
+        return self.core.event - <Event*> <uintptr_t> <object> events.ctypes.data
+
+    cdef object process_to(self, array, out):
+        cdef Py_ssize_t filled = 0
+        while self.held:
+            part = self.held[0]
+            if len(part) > len(out) - filled:
+                room = len(out) - filled
+                out[filled:] = part[:room]
+                self.held[0] = part[room:]
+                return out
+            out[filled : filled + len(part)] = part
+            filled += len(part)
+            del self.held[0]
+        try:
+            self.process_some(array, 0, out, filled)
+        except MemoryError:
+            # What was done is told; the next call meets the same wall with nothing to tell.
+            if self.filled_of(out) == 0:
+                raise
+        return out[: self.filled_of(out)]
+
+    cdef object process_all(self, array):
+        cdef Py_ssize_t begin = 0
+        cdef Py_ssize_t count = len(array)
+        while True:
+            # Most commands make one event or two; where they make more, another part follows.
+            left = count - begin
+            events = np.empty(left + left // 2 + EVENTS_FEW, _EVENT)
+            try:
+                begin += self.process_some(array, begin, events, 0)
+            except MemoryError:
+                self.held.append(events[: self.filled_of(events)])
+                raise
+            self.held.append(events[: self.filled_of(events)])
+            if begin == count and self.core.stage == STAGE_IDLE:
+                break
+        parts, self.held = self.held, []
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    @property
+    def pending(self):
+        """Whether the last command taken has events that `process` has still to return."""
+        return self.core.stage != STAGE_IDLE or len(self.held) != 0
+
+    # --- one command at a time
+
+    cdef Result call(self, uint64_t order_id):
+        """Carries out core.command; gives the claim back."""
+        cdef Result result = Result.__new__(Result)
+        cdef bint done
+        result.order_id = order_id
+        try:
+            if bits_unlikely(self.core.spare == 0 or self.core.command.kind == SET):
+                self.provide()
+            self.core.event = self.scratch
+            self.core.event_end = self.scratch + SCRATCH
+            done = command_take(&self.core)
+            result.data = self.told()
+            while not done:
+                self.core.event = self.scratch
+                done = command_resume(&self.core)
+                self.held.append(np.frombuffer(result.data, _EVENT))
+                result.data = self.told()
+            if self.held:
+                result.data = b"".join([part.tobytes() for part in self.held]) + result.data
+                self.held = []
+        finally:
+            claim_give(&self.claim)
+        return result
+
+    cdef bytes told(self):
+        return PyBytes_FromStringAndSize(
+            <char*> self.scratch, (self.core.event - self.scratch) * sizeof(Event)
+        )
+
+    cdef Command* command(self, uint8_t kind, int64_t timestamp) except NULL:
+        """The command to fill in, zeroed; claims the book."""
+        self.enter_idle()
+        memset(&self.core.command, 0, sizeof(Command))
+        self.core.command.kind = kind
+        self.core.command.timestamp = timestamp
+        return &self.core.command
+
+    cdef uint64_t next_id(self):
+        """One more than the highest id so far; where ids have come to the end, the lowest free one."""
+        cdef Place place
+        cdef uint64_t order_id = self.core.id_max + 1
+        if order_id == 0:
+            order_id = 1
+            while core_find(&self.core, order_id, &place) != 0:
+                order_id += 1
+        return order_id
+
+    def limit(
+        self, uint8_t side, int64_t price, int64_t quantity, *, uint32_t account=0,
+        uint8_t tif=TIF_GTC, uint8_t stp=STP_DEFAULT, uint16_t flags=0, uint32_t expires=0,
+        order_id=None, int64_t timestamp=0,
+    ):
+        """Enters a limit order.
+
+        side: Side; price: ticks; quantity: lots; account: owner, 0 is nobody; tif: TIF; stp: STP;
+        flags: Flag; expires: seconds since the epoch, for TIF.GTD; order_id: 1..2**64-1, None for the
+        next free one; timestamp: nanoseconds since the epoch.
+        """
+        cdef uint64_t new_id = 0
+        if order_id is not None:
+            new_id = order_id
+        cdef Command* command = self.command(NEW, timestamp)
+        command.order_type = LIMIT
+        command.side = side
+        command.price = price
+        command.quantity = quantity
+        command.account = account
+        command.tif = tif
+        command.stp = stp
+        command.flags = flags
+        command.expires = expires
+        command.order_id = new_id if order_id is not None else self.next_id()
+        return self.call(command.order_id)
+
+    def market(
+        self, uint8_t side, int64_t quantity, *, uint32_t account=0, uint8_t tif=TIF_IOC,
+        uint8_t stp=STP_DEFAULT, uint16_t flags=0, uint32_t expires=0, order_id=None,
+        int64_t timestamp=0,
+    ):
+        """Enters a market order: trades at any price, and what finds nobody is cancelled.
+
+        side: Side; quantity: lots; the rest as for `limit`.
+        """
+        cdef uint64_t new_id = 0
+        if order_id is not None:
+            new_id = order_id
+        cdef Command* command = self.command(NEW, timestamp)
+        command.order_type = MARKET
+        command.side = side
+        command.quantity = quantity
+        command.account = account
+        command.tif = tif
+        command.stp = stp
+        command.flags = flags
+        command.expires = expires
+        command.order_id = new_id if order_id is not None else self.next_id()
+        return self.call(command.order_id)
+
+    def cancel(self, uint64_t order_id, *, uint32_t account=0, int64_t timestamp=0):
+        """Cancels a live order. account: refused where it is neither 0 nor the order's."""
+        cdef Command* command = self.command(CANCEL, timestamp)
+        command.order_id = order_id
+        command.account = account
+        return self.call(order_id)
+
+    def amend(
+        self, uint64_t order_id, *, price=None, quantity=None, uint32_t account=0,
+        int64_t timestamp=0,
+    ):
+        """Changes price (ticks) and total quantity (lots: traded plus still open); None keeps it.
+
+        The order keeps its place unless its price changes or its quantity grows; then it enters
+        anew and may trade. A total at or below what has traded cancels it.
+        """
+        cdef int64_t price_ticks = 0
+        cdef int64_t quantity_lots = 1
+        cdef OrderRow row
+        cdef Place place
+        cdef uint32_t slot
+        if price is None and quantity is None:
+            raise TypeError("amend changes a price or a quantity: give at least one")
+        if price is not None:
+            price_ticks = price
+        if quantity is not None:
+            quantity_lots = quantity
+        cdef Command* command = self.command(AMEND, timestamp)
+        slot = core_find(&self.core, order_id, &place)
+        if slot != 0:
+            view_order(&self.core, slot, &row)
+            price_ticks = price_ticks if price is not None else row.price
+            quantity_lots = quantity_lots if quantity is not None else row.quantity
+        command.order_id = order_id
+        command.account = account
+        command.price = price_ticks
+        command.quantity = quantity_lots
+        return self.call(order_id)
+
+    def replace(
+        self, uint64_t order_id, uint8_t side, int64_t price, int64_t quantity, *, new_id=None,
+        uint32_t account=0, uint8_t tif=TIF_GTC, uint8_t stp=STP_DEFAULT, uint16_t flags=0,
+        uint32_t expires=0, int64_t timestamp=0,
+    ):
+        """Cancels an order and enters a new limit order of its account, in one step or not at all.
+
+        new_id: the new order's, None for the next free one; the rest as for `limit`.
+        """
+        cdef uint64_t successor = 0
+        if new_id is not None:
+            successor = new_id
+        cdef Command* command = self.command(REPLACE, timestamp)
+        command.order_type = LIMIT
+        command.order_id = order_id
+        command.side = side
+        command.price = price
+        command.quantity = quantity
+        command.account = account
+        command.tif = tif
+        command.stp = stp
+        command.flags = flags
+        command.expires = expires
+        command.slot = successor if new_id is not None else self.next_id()
+        return self.call(command.slot)
+
+    def mass_cancel(self, *, uint32_t account=0, uint8_t side=0, int64_t timestamp=0):
+        """Cancels all orders of an account (0: of all) and a side (0: of both), oldest first."""
+        cdef Command* command = self.command(MASS_CANCEL, timestamp)
+        command.account = account
+        command.side = side
+        return self.call(0)
+
+    def phase(self, uint8_t phase, *, int64_t timestamp=0):
+        """Enters a Phase; `current_phase` tells which reigns."""
+        cdef Command* command = self.command(PHASE, timestamp)
+        command.order_type = phase
+        return self.call(0)
+
+    def clock(self, int64_t timestamp):
+        """Lets time pass, to `timestamp` in nanoseconds since the epoch: what is due happens."""
+        self.command(CLOCK, timestamp)
+        return self.call(0)
+
+    def set(self, uint64_t parameter, int64_t value, *, int64_t timestamp=0):
+        """Sets a Parameter; orders that rest stay."""
+        cdef Command* command = self.command(SET, timestamp)
+        command.order_id = parameter
+        command.price = value
+        return self.call(0)
+
+    # --- views
+
+    cdef object best(self, uint8_t side):
+        cdef Ladder* ladder = &self.core.ladder[side - 1]
+        self.enter_idle()
+        price = core_level(&self.core, ladder.best).price if ladder.best != 0 else None
+        claim_give(&self.claim)
+        return price
+
+    @property
+    def best_bid(self):
+        """The highest price in ticks at which somebody buys, or None."""
+        return self.best(BUY)
+
+    @property
+    def best_ask(self):
+        """The lowest price in ticks at which somebody sells, or None."""
+        return self.best(SELL)
+
+    cdef object levels_of(self, uint8_t side, depth):
+        cdef LevelRow* row
+        cdef uint32_t count
+        if depth is not None and depth < 0:
+            raise ValueError(f"depth {depth} is negative: give a number of levels, or None for all")
+        self.enter_idle()
+        try:
+            count = self.core.ladder[side - 1].count
+            if depth is not None and depth < count:
+                count = depth
+            rows = np.empty(count, _LEVEL)
+            row = <LevelRow*> <uintptr_t> <object> rows.ctypes.data
+            view_levels(&self.core, &self.core.ladder[side - 1], row, count)
+        finally:
+            claim_give(&self.claim)
+        return rows
+
+    def bids(self, depth=None):
+        """The best `depth` levels of buyers, all for None: an array of LEVEL, highest price first."""
+        return self.levels_of(BUY, depth)
+
+    def asks(self, depth=None):
+        """The best `depth` levels of sellers, all for None: an array of LEVEL, lowest price first."""
+        return self.levels_of(SELL, depth)
+
+    def order(self, uint64_t order_id):
+        """A live order, as a record of ORDER; or None."""
+        cdef Place place
+        cdef uint32_t slot
+        self.enter_idle()
+        try:
+            slot = core_find(&self.core, order_id, &place)
+            if slot == 0:
+                return None
+            rows = np.empty(1, _ORDER)
+            view_order(&self.core, slot, <OrderRow*> <uintptr_t> <object> rows.ctypes.data)
+        finally:
+            claim_give(&self.claim)
+        return rows[0]
+
+    def orders(self):
+        """All live orders, an array of ORDER: buys from the best price, then sells from the best,
+        first in time first within a price.
+        """
+        self.enter_idle()
+        try:
+            return self.rows()
+        finally:
+            claim_give(&self.claim)
+
+    cdef object rows(self):
+        rows = np.empty(self.core.orders.live, _ORDER)
+        view_orders(&self.core, <OrderRow*> <uintptr_t> <object> rows.ctypes.data)
+        return rows
+
+    def __len__(self):
+        return self.core.orders.live
+
+    @property
+    def current_phase(self):
+        """The Phase that reigns."""
+        return _Phase(self.core.phase)
+
+    @property
+    def parameters(self):
+        """Every Parameter and its value: a dict of int by lower-case name."""
+        return {p.name.lower(): self.core.parameter[<int> p] for p in _Parameter}
+
+    @property
+    def max_orders(self):
+        """How many orders may be live at once."""
+        return self.core.orders_max
+
+    @property
+    def timestamp(self):
+        """Engine time: nanoseconds since the epoch, 0 before the first command that has one."""
+        return self.core.now
+
+    @property
+    def last_price(self):
+        """Price of the last trade in ticks, or None."""
+        return self.core.last_price if self.core.last_known else None
+
+    @property
+    def commands(self):
+        """How many commands the book has taken in its life."""
+        return self.core.commands
+
+    @property
+    def sequence(self):
+        """Sequence of the last event, 0 before the first."""
+        return self.core.sequence
+
+    @property
+    def trades(self):
+        """How many trades the book has made in its life."""
+        return self.core.trades
+
+    @property
+    def nbytes(self):
+        """Bytes of memory that the book holds: all its arrays, and itself."""
+        cdef Memory memory
+        total = object.__sizeof__(self)
+        for memory in (
+            self.memory_orders, self.memory_terms, self.memory_rares, self.memory_levels, self.memory_nodes, self.memory_buckets, self.memory_spills,
+            self.memory_accounts, self.memory_account_buckets, self.memory_account_spills,
+        ):
+            total += memory.nbytes()
+        return total + sum([events.nbytes for events in self.held])
+
+    def __repr__(self):
+        return (
+            f"<Book bid={self.best_bid} ask={self.best_ask} orders={len(self)} "
+            f"phase={self.current_phase.name}>"
+        )
+
+    # --- the state as a whole
+
+    cdef object header(self):
+        header = np.zeros(1, _checkpoint.HEADER)
+        header["phase"] = self.core.phase
+        header["last_known"] = self.core.last_known
+        header["commands"] = self.core.commands
+        header["sequence"] = self.core.sequence
+        header["trades"] = self.core.trades
+        header["id_max"] = self.core.id_max
+        header["timestamp"] = self.core.now
+        header["last_price"] = self.core.last_price
+        header["orders_max"] = self.core.orders_max
+        header["parameter"][0] = [self.core.parameter[<int> p] for p in _Parameter]
+        return header
+
+    def checkpoint(self):
+        """The state as canonical bytes, versioned and checksummed; see pricetime.checkpoint."""
+        self.enter_idle()
+        try:
+            return _checkpoint.encode(self.header(), self.rows())
+        finally:
+            claim_give(&self.claim)
+
+    @classmethod
+    def restore(cls, data):
+        """A book with the state that `checkpoint` saved; ValueError says what is wrong with the bytes."""
+        cdef Book book = cls()
+        header, rows = _checkpoint.decode(data)
+        book.load(header[0], rows)
+        return book
+
+    cdef int load(self, header, rows) except -1:
+        cdef const OrderRow* row
+        cdef Py_ssize_t i
+        cdef Py_ssize_t count = len(rows)
+        if not PHASE_CONTINUOUS <= header["phase"] <= PHASE_CLOSED or header["phase"] == PHASE_POST_ONLY:
+            raise ValueError(f"the checkpoint has phase {header['phase']}, which is not known")
+        Book.__init__(
+            self, max_orders=int(header["orders_max"]),
+            **{
+                p.name.lower(): int(header["parameter"][p - 1])
+                for p in _Parameter if p <= _Parameter.STP
+            },
+        )
+        self.core.phase = header["phase"]
+        self.core.last_known = header["last_known"]
+        self.core.last_price = header["last_price"]
+        self.core.commands = header["commands"]
+        self.core.sequence = header["sequence"]
+        self.core.trades = header["trades"]
+        self.core.id_max = header["id_max"]
+        self.core.now = header["timestamp"]
+        rows = np.ascontiguousarray(rows)
+        aligned = rows.copy() if rows.ctypes.data % sizeof(int64_t) else rows
+        row = <const OrderRow*> <uintptr_t> <object> aligned.ctypes.data
+        self.reserve_orders(count)
+        for i in range(count):
+            if self.core.spare == 0:
+                self.provide()
+            if not load_order(&self.core, row + i):
+                raise ValueError(f"the checkpoint's order {row[i].order_id} cannot be in a book")
+            self.core.spare -= 1
+        expiring = aligned[aligned["expires"] != 0]
+        expiring = expiring[np.argsort(expiring["accepted"], kind="stable")]
+        row = <const OrderRow*> <uintptr_t> <object> expiring.ctypes.data
+        for i in range(len(expiring)):
+            if self.core.spare == 0:
+                self.provide()
+            load_expiry(&self.core, row + i)
+            self.core.spare -= 1
+        try:
+            self.check()
+        except AssertionError as error:
+            raise ValueError(f"the checkpoint holds no possible book: {error}") from None
+        return 0
+
+    cdef int reserve_orders(self, uint64_t count) except -1:
+        """Makes memory for so many orders at once; levels and nodes grow as they come."""
+        self.memory_orders.reserve(count + 1 + SPARE_MIN)
+        self.memory_terms.reserve(self.core.orders.capacity)
+        self.memory_buckets.reserve(count // FILL + 2)
+        self.core.spare = 0
+        return 0
+
+    def state_hash(self):
+        """The state's name, 32 hexadecimal digits: equal for books that would behave alike.
+
+        Left out are the numbers that merely count (commands, sequence, trades), and with them the way
+        that led here.
+        """
+        self.enter_idle()
+        try:
+            return _checkpoint.state_hash(self.header(), self.rows())
+        finally:
+            claim_give(&self.claim)
+
+    def check(self):
+        """Walks the whole book: links, totals, order, index. AssertionError says what does not hold."""
+        cdef Fault found
+        self.enter_idle()
+        with nogil:
+            found = walk(&self.core)
+        claim_give(&self.claim)
+        if found.kind != 0:
+            first, second = found.first, found.second
+            if found.kind in FAULTS_SIGNED:
+                first, second = <int64_t> found.first, <int64_t> found.second
+            raise AssertionError(FAULT_TEXT[found.kind].format(first, second))
+
+    def __reduce__(self):
+        return type(self).restore, (self.checkpoint(),)
+
+    def __copy__(self):
+        return type(self).restore(self.checkpoint())
+
+    def __deepcopy__(self, memo):
+        return type(self).restore(self.checkpoint())

@@ -1,0 +1,207 @@
+# The core: the whole state of one book, and the verbs that bring an order in and take it out.
+#
+# One command at a time. A command that makes more events than there is room for stops between two of
+# them, with `stage` saying where, and goes on when there is room again: so the memory for events is
+# the caller's buffer, however many orders a command meets.
+
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+
+from engine.account cimport Accounts, account_enter, account_leave
+from engine.bits cimport bits_unlikely
+from engine.due cimport Due, due_add, due_remove
+from engine.index cimport Index, Place, index_erase, index_find, index_insert
+from engine.invariant cimport INVARIANT
+from engine.ladder cimport Ladder, Level, ladder_level
+from engine.order cimport (
+    LEVEL_MASK, RARE_SHIFT, Order, Rare, Terms, order_at, order_rare, queue_append, queue_remove,
+    rare_at, terms_at,
+)
+from engine.records cimport PARAMETER_ORDERS_PER_ACCOUNT, Command, Event
+from engine.slab cimport Slab, slab_give, slab_take
+
+cdef enum:
+    ROOM = 4           # events that there must be room for before a command is taken
+
+cdef enum:             # Stage: where a command goes on that ran out of room
+    STAGE_IDLE = 0     # no command is being carried out
+    STAGE_DUE = 1      # time passes: orders expire
+    STAGE_MATCH = 2    # the taker meets makers
+    STAGE_SERVE = 3    # the worklist's orders are cancelled
+
+
+cdef struct Taker:         # an order on its way in: new, or re-entering after an amend
+    uint64_t id
+    int64_t price          # ticks; 0 for a market order
+    int64_t quantity       # lots: traded plus remaining
+    int64_t remaining      # lots
+    uint64_t limit         # the worst key, in the other side's ladder, that it trades at
+    uint64_t accepted
+    uint64_t priority
+    uint32_t account
+    uint32_t expires       # seconds; 0: does not expire
+    uint32_t slot          # where it lives already, if it re-enters; else 0
+    uint16_t flags
+    uint8_t side
+    uint8_t order_type
+    uint8_t tif
+    uint8_t stp            # as the order has it; DEFAULT is looked up when it matters
+    bint gone              # self-trade prevention has cancelled what was left
+
+
+cdef struct Core:
+    # where events go
+    Event* event           # the next one to write
+    Event* event_end
+    # what has been: counters that number things and decide nothing
+    uint64_t commands
+    uint64_t sequence
+    uint64_t trades
+    uint64_t id_max        # the highest id accepted so far
+    # the state proper, with the orders below
+    int64_t now            # ns
+    int64_t last_price     # ticks, of the last trade; means nothing where there was none
+    bint last_known        # there was one
+    int64_t[18] parameter  # by Parameter
+    uint32_t orders_max
+    uint8_t phase
+    # the command that is being carried out
+    uint8_t stage
+    uint8_t serve_reason   # why the worklist's orders go
+    uint32_t serve         # the worklist's first order
+    Taker taker            # in STAGE_MATCH
+    Command command
+    # what is alive
+    Slab orders            # Order; the slot of an order is the same in `terms`
+    Slab terms             # Terms
+    Slab rares             # Rare
+    Slab levels            # Level, of all ladders
+    Slab nodes             # Node, of all ladders
+    Index ids              # of orders
+    Ladder[2] ladder       # buys, sells
+    Due due
+    Accounts accounts
+    uint32_t spare         # commands that can surely be taken before memory must be looked at
+    bint set_ready         # memory has been made for what a SET may begin to count
+
+
+cdef inline Ladder* core_ladder(Core* core, uint8_t side) noexcept nogil:
+    return &core.ladder[side - 1]
+
+
+cdef inline Order* core_order(const Core* core, uint32_t slot) noexcept nogil:
+    return order_at(&core.orders, slot)
+
+
+cdef inline Terms* core_terms(const Core* core, uint32_t slot) noexcept nogil:
+    return terms_at(&core.terms, slot)
+
+
+cdef inline Rare* core_rare(const Core* core, uint32_t slot) noexcept nogil:
+    """The rare record of an order that has one."""
+    return rare_at(&core.rares, core_terms(core, slot).rare)
+
+
+cdef inline Level* core_level(const Core* core, uint32_t level) noexcept nogil:
+    return ladder_level(&core.ladder[0], level)
+
+
+cdef inline uint8_t level_side(const Level* level) noexcept nogil:
+    return 1 + (level.leaf_side & 1)
+
+
+cdef inline Py_ssize_t core_room(const Core* core) noexcept nogil:
+    """How many events can be written."""
+    return core.event_end - core.event
+
+
+cdef inline uint32_t core_find(const Core* core, uint64_t order_id, Place* place) noexcept nogil:
+    """The slot of a live order, and where the index has it; or 0."""
+    return index_find(&core.ids, &core.orders, sizeof(Order), order_id, place)
+
+
+cdef inline bint core_counts_accounts(const Core* core) noexcept nogil:
+    return bits_unlikely(core.parameter[PARAMETER_ORDERS_PER_ACCOUNT] != 0)
+
+
+cdef inline void core_release(Core* core, uint32_t slot, const Place* place) noexcept nogil:
+    """Ends an order that is in no queue; `place` is where the index has it."""
+    cdef Order* order = core_order(core, slot)
+    index_erase(&core.ids, place)
+    if bits_unlikely(order_rare(order)):
+        core_release_rare(core, slot)
+    if core_counts_accounts(core):
+        account_leave(&core.accounts, order.account)
+    order.remaining = 0
+    slab_give(&core.orders, slot, sizeof(Order))
+
+
+cdef inline void core_release_rare(Core* core, uint32_t slot) noexcept nogil:
+    cdef uint32_t rare = core_terms(core, slot).rare
+    if rare_at(&core.rares, rare).expires != 0:
+        due_remove(&core.due, &core.rares, rare)
+    slab_give(&core.rares, rare, sizeof(Rare))
+
+
+cdef inline void core_remove(Core* core, uint32_t slot) noexcept nogil:
+    """Ends a resting order."""
+    cdef Place place
+    cdef uint32_t found = core_find(core, core_order(core, slot).id, &place)
+    INVARIANT(found == slot)
+    core_detach(core, slot)
+    core_release(core, slot, &place)
+
+
+cdef inline void core_detach(Core* core, uint32_t slot) noexcept nogil:
+    """Takes an order out of its queue; it stays alive."""
+    cdef uint32_t level = core_order(core, slot).level_rare & LEVEL_MASK
+    queue_remove(core_ladder(core, level_side(core_level(core, level))), &core.orders, slot)
+
+
+cdef inline void core_attach(
+    Core* core, const Taker* taker, Ladder* ladder, uint32_t level
+) noexcept nogil:
+    """Lets what remains of the taker rest at a level that has room for it."""
+    cdef uint32_t slot = taker.slot
+    if slot == 0:
+        slot = core_admit(core, taker)
+    core_terms(core, slot).quantity = taker.quantity
+    core_terms(core, slot).priority = taker.priority
+    core_order(core, slot).remaining = taker.remaining
+    queue_append(ladder, level, &core.orders, slot)
+
+
+cdef inline uint32_t core_admit(Core* core, const Taker* taker) noexcept nogil:
+    """A slot for a new order, known to the index; quantities, priority and queue are the caller's."""
+    cdef uint32_t slot = slab_take(&core.orders, sizeof(Order))
+    cdef Order* order = core_order(core, slot)
+    cdef Terms* terms
+    # Orders and terms share their numbers: only the orders keep a list of free ones.
+    if slot >= core.terms.used:
+        core.terms.used = slot + 1
+    terms = core_terms(core, slot)
+    order.id = taker.id
+    order.account = taker.account
+    order.level_rare = 0
+    terms.accepted = taker.accepted
+    terms.rare = 0
+    terms.order_type = taker.order_type
+    terms.tif_stp = taker.tif | taker.stp << 4
+    terms.flags = taker.flags
+    index_insert(&core.ids, taker.id, slot, core.orders.live - 1)
+    if bits_unlikely(taker.expires != 0):
+        core_admit_rare(core, slot, taker.expires)
+    if core_counts_accounts(core):
+        account_enter(&core.accounts, taker.account)
+    return slot
+
+
+cdef inline void core_admit_rare(Core* core, uint32_t slot, uint32_t expires) noexcept nogil:
+    """Gives an order its rare record."""
+    cdef uint32_t added = slab_take(&core.rares, sizeof(Rare))
+    cdef Rare* rare = rare_at(&core.rares, added)
+    rare.order = slot
+    rare.link = 0
+    rare.expires = expires
+    core_order(core, slot).level_rare |= <uint32_t> 1 << RARE_SHIFT
+    core_terms(core, slot).rare = added
+    due_add(&core.due, &core.rares, added)

@@ -1,0 +1,148 @@
+# The events: every field of each, as the contract has it. A field that does not apply is 0.
+
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+
+from engine.core cimport (
+    STAGE_IDLE, Core, Taker, core_level, core_order, core_room, core_terms, level_side,
+)
+from engine.invariant cimport CHECK
+from engine.order cimport Order, order_level
+from engine.records cimport (
+    EVENT_ACCEPTED, EVENT_AMENDED, EVENT_CANCELLED, EVENT_REJECTED, EVENT_REPLACED, EVENT_TRADE,
+    MARK_LAST, Command, Event,
+)
+
+
+cdef inline Event* event_head(
+    Core* core, uint8_t kind, uint8_t side, uint8_t reason, uint32_t account, uint64_t order_id
+) noexcept nogil:
+    cdef Event* event = core.event
+    CHECK(core_room(core) > 0)
+    core.event += 1
+    core.sequence += 1
+    event.kind = kind
+    event.side = side
+    event.reason = reason
+    event.flags = 0
+    event.account = account
+    event.sequence = core.sequence
+    event.command = core.commands
+    event.timestamp = core.now
+    event.order_id = order_id
+    event.reserved = 0
+    return event
+
+
+cdef inline void event_body(
+    Event* event, int64_t price, int64_t quantity, int64_t remaining, int64_t detail
+) noexcept nogil:
+    """The rest of any event but a trade."""
+    event.price = price
+    event.quantity = quantity
+    event.remaining = remaining
+    event.maker_id = 0
+    event.maker_account = 0
+    event.maker_remaining = 0
+    event.detail = detail
+
+
+cdef inline bint event_last(Core* core) noexcept nogil:
+    """Ends the command. Its last event is still in the buffer: no stage stops without one to come."""
+    (core.event - 1).flags |= MARK_LAST
+    core.stage = STAGE_IDLE
+    return True
+
+
+cdef inline bint event_reject(Core* core, const Command* command, uint8_t reason) noexcept nogil:
+    """The one event of a command that is refused."""
+    event_body(
+        event_head(
+            core, EVENT_REJECTED, command.side, reason, command.account, command.order_id
+        ),
+        command.price, command.quantity, 0, 0,
+    )
+    return event_last(core)
+
+
+cdef inline void event_accepted(Core* core, const Taker* taker) noexcept nogil:
+    event_body(
+        event_head(core, EVENT_ACCEPTED, taker.side, 0, taker.account, taker.id),
+        taker.price, taker.quantity, taker.quantity, 0,
+    )
+
+
+cdef inline void event_taker_amended(Core* core, const Taker* taker, uint8_t reason) noexcept nogil:
+    event_body(
+        event_head(core, EVENT_AMENDED, taker.side, reason, taker.account, taker.id),
+        taker.price, taker.quantity, taker.remaining, 0,
+    )
+
+
+cdef inline void event_taker_cancelled(
+    Core* core, const Taker* taker, uint8_t reason, int64_t quantity
+) noexcept nogil:
+    event_body(
+        event_head(core, EVENT_CANCELLED, taker.side, reason, taker.account, taker.id),
+        taker.price, quantity, 0, 0,
+    )
+
+
+cdef inline void event_order_cancelled(
+    Core* core, uint32_t slot, uint8_t reason, int64_t quantity
+) noexcept nogil:
+    """Of a resting order, before it leaves its level."""
+    cdef Order* order = core_order(core, slot)
+    event_body(
+        event_head(
+            core, EVENT_CANCELLED, level_side(core_level(core, order_level(order))), reason,
+            order.account, order.id,
+        ),
+        core_level(core, order_level(order)).price, quantity, 0, 0,
+    )
+
+
+cdef inline void event_order_amended(Core* core, uint32_t slot, uint8_t reason) noexcept nogil:
+    """Of a resting order, after it has lost lots."""
+    cdef Order* order = core_order(core, slot)
+    event_body(
+        event_head(
+            core, EVENT_AMENDED, level_side(core_level(core, order_level(order))), reason,
+            order.account, order.id,
+        ),
+        core_level(core, order_level(order)).price, core_terms(core, slot).quantity,
+        order.remaining, 0,
+    )
+
+
+cdef inline void event_replaced(Core* core, uint32_t slot, uint64_t new_id) noexcept nogil:
+    """Of the old order, before it leaves its level."""
+    cdef Order* order = core_order(core, slot)
+    event_body(
+        event_head(
+            core, EVENT_REPLACED, level_side(core_level(core, order_level(order))), 0,
+            order.account, order.id,
+        ),
+        core_level(core, order_level(order)).price, order.remaining, 0, <int64_t> new_id,
+    )
+
+
+cdef inline void event_trade(
+    Core* core, const Taker* taker, const Order* maker, int64_t price, int64_t quantity
+) noexcept nogil:
+    """Written after both have given what they trade."""
+    cdef Event* event = event_head(core, EVENT_TRADE, taker.side, 0, taker.account, taker.id)
+    core.trades += 1
+    event.price = price
+    event.quantity = quantity
+    event.remaining = taker.remaining
+    event.maker_id = maker.id
+    event.maker_account = maker.account
+    event.maker_remaining = maker.remaining
+    event.detail = <int64_t> core.trades
+
+
+cdef inline void event_other(
+    Core* core, uint8_t kind, uint32_t account, uint64_t order_id, int64_t detail
+) noexcept nogil:
+    """PHASE_CHANGED, PARAMETER_SET, ACKNOWLEDGED."""
+    event_body(event_head(core, kind, 0, 0, account, order_id), 0, 0, 0, detail)
