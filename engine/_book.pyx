@@ -43,6 +43,9 @@ cdef extern from "claim.h":
     bint claim_take(int* claim) noexcept
     void claim_give(int* claim) noexcept
 
+cdef extern from "memory.h" nogil:
+    void memory_prefer_large(void* address, size_t bytes) noexcept
+
 CHECKED = PRICETIME_CHECKS != 0  # which build this is: a figure from a checked one is worth nothing
 ORDERS_MAX = 0x7FFFFFFF
 
@@ -50,6 +53,7 @@ cdef enum:
     SCRATCH = 64       # events that a single call has room for before it needs a second look
     LINE = 64          # bytes: pages begin at a cache line
     CHUNK_DIVISOR = 8  # a slab grows by an eighth
+    LARGE_PAGE = 1 << 21  # bytes
     SPARE_MIN = 8      # room in a slab below which it grows
     EVENTS_FEW = 64    # least events that an answer array is made for
 
@@ -113,9 +117,15 @@ cdef class Memory:
         return self.reserve(PAGE_FIRST)
 
     cdef tuple allocate(self, uint64_t items):
-        """An array for so many items, and the address of the first: at a cache line."""
-        array = np.zeros(items * self.size + LINE, np.uint8)
-        return array, (array.ctypes.data + LINE - 1) // LINE * LINE
+        """An array for so many items, and the address of the first: at a cache line, or if large at
+        a large page, of which the kernel is asked for."""
+        cdef size_t size = items * self.size
+        cdef size_t align = LARGE_PAGE if size % LARGE_PAGE == 0 else LINE
+        array = np.zeros(size + align, np.uint8)
+        address = (array.ctypes.data + align - 1) // align * align
+        if align == LARGE_PAGE:
+            memory_prefer_large(<void*> <uintptr_t> <object> address, size)
+        return array, address
 
     cdef int reserve(self, uint64_t items) except -1:
         """Makes the capacity at least `items`; raises MemoryError, and then nothing has changed."""
@@ -144,7 +154,10 @@ cdef class Memory:
     cdef int grow_pages(self, uint64_t wanted) except -1:
         """Adds pages, in one array: an eighth of what there is, or as many as wanted."""
         cdef uint64_t added = max(wanted, self.pages // CHUNK_DIVISOR, <uint64_t> 1)
+        cdef uint64_t whole = LARGE_PAGE // (<size_t> PAGE * self.size)  # pages of ours in a large one
         cdef uint64_t i
+        if whole != 0 and 2 * added >= whole:
+            added = (added + whole - 1) // whole * whole
         array, address = self.allocate(added * PAGE)
         if self.pages + added > len(self.table):
             table = np.zeros(2 * (self.pages + added), np.uintp)
@@ -206,6 +219,34 @@ cdef object check_out(out, commands):
     if np.may_share_memory(out, commands):
         raise ValueError("out shares memory with the commands: pass one of its own")
     return out
+
+
+cdef int64_t whole(value, name) except? -1:
+    """A signed whole number of 64 bits; a float is refused rather than cut."""
+    if not isinstance(value, int):
+        try:
+            value = value.__index__()
+        except (AttributeError, TypeError):
+            raise TypeError(
+                f"{name} {value!r} is a {type(value).__name__}: pass an int (Instrument converts)"
+            ) from None
+    if not -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
+        raise OverflowError(f"{name} {value} does not fit into 64 bits")
+    return value
+
+
+cdef uint64_t natural(value, uint64_t most, name) except? 0xFFFFFFFFFFFFFFFF:
+    """A whole number from 0 to `most`."""
+    if not isinstance(value, int):
+        try:
+            value = value.__index__()
+        except (AttributeError, TypeError):
+            raise TypeError(
+                f"{name} {value!r} is a {type(value).__name__}: pass an int"
+            ) from None
+    if not 0 <= value <= most:
+        raise OverflowError(f"{name} {value} is outside 0..{most}")
+    return value
 
 
 # --- what goes out
@@ -408,8 +449,8 @@ cdef class Book:
 
     cdef int set_first(self, int parameter, name, value) except -1:
         """Sets a parameter of a new book; the others have been set, or are at their widest."""
-        if isinstance(value, float) or not -_BOUND <= value <= _BOUND:
-            raise ValueError(f"{name} {value!r} is outside -2**62..2**62 or no whole number")
+        if isinstance(value, float) or not -_BOUND < value < _BOUND:
+            raise ValueError(f"{name} {value!r} does not lie between -2**62 and 2**62, or is no whole number")
         if not screen_value(self.core.parameter, parameter, value):
             raise ValueError(
                 f"{name} {value!r} is not possible: minima lie at or below maxima, quantities are at "

@@ -37,7 +37,9 @@ static inline uint64_t bits_multiply(uint64_t a, uint64_t b, uint64_t *high)
     *high = (uint64_t)(product >> 64);
     return (uint64_t)product;
 }
-#define bits_prefetch(address) __builtin_prefetch((const void *)(address), 1)
+/* The empty asm keeps the compiler from calling a function that only prefetches pure, and dropping it. */
+#define bits_prefetch(address) \
+    do { __builtin_prefetch((const void *)(address), 1); __asm__ volatile(""); } while (0)
 #define bits_likely(x) __builtin_expect(!!(x), 1)
 #define bits_unlikely(x) __builtin_expect(!!(x), 0)
 #define PRICETIME_NOINLINE __attribute__((noinline))

@@ -82,10 +82,13 @@ cdef inline bint command_resume(Core* core) noexcept nogil:
 
 
 cdef inline bint command_pass_time(Core* core) noexcept nogil:
-    """Lets everything due at or before the command's timestamp happen, each at its own time."""
+    """Lets everything due at or before the command's timestamp happen, each at its own time.
+
+    A timestamp may be NEVER itself, the last there is: so an empty ladder is asked for, not the time.
+    """
     cdef uint32_t slot
     cdef int64_t time = core.command.timestamp
-    while core.due.next <= time:
+    while core.due.ladder.best != 0 and core.due.next <= time:
         if core_room(core) < 1:
             return False
         core.now = core.due.next
@@ -193,10 +196,7 @@ cdef inline uint8_t check_post_only(Core* core, Taker* taker, uint32_t absent) n
     if taker.flags & FLAG_POST_ONLY:
         return REASON_WOULD_TRADE
     price = prospect.first_price + (1 if taker.side == SELL else -1)
-    # The parameters' widest values are 2^62 itself, where no price may be.
-    if not max(core.parameter[PARAMETER_MIN_PRICE], 1 - PRICE_END) <= price <= min(
-        core.parameter[PARAMETER_MAX_PRICE], PRICE_END - 1
-    ):
+    if not core.parameter[PARAMETER_MIN_PRICE] <= price <= core.parameter[PARAMETER_MAX_PRICE]:
         return REASON_WOULD_TRADE
     taker.price = price
     return 0
@@ -288,12 +288,14 @@ cdef inline bint command_amend(Core* core, const Command* command) noexcept nogi
         return event_last(core)
     taker_of_slot(core, command, slot, traded, &taker)
     reason = check_ranges(core, taker.order_type, taker.price, taker.quantity)
+    if reason == 0 and taker.flags & FLAG_POST_ONLY_SLIDE:
+        reason = check_post_only(core, &taker, 0)  # first where it slides to, then whether it moves
     if reason != 0:
         return event_reject(core, command, reason)
     if taker.price == core_level(core, order_level(core_order(core, slot))).price:
         if taker.quantity <= core_terms(core, slot).quantity:
             return amend_in_place(core, slot, taker.quantity)
-    if taker.flags & FLAGS_POST_ONLY:
+    if taker.flags & FLAG_POST_ONLY:
         reason = check_post_only(core, &taker, 0)
         if reason != 0:
             return event_reject(core, command, reason)

@@ -180,7 +180,7 @@ cdef inline uint8_t screen_phase(const Core* core, const Command* command) noexc
 cdef inline uint8_t screen_set(const Core* core, const Command* command) noexcept nogil:
     cdef int64_t value = command.price
     cdef uint64_t parameter = command.order_id
-    if not 1 <= parameter < PARAMETERS or not -PRICE_END <= value <= PRICE_END:
+    if not 1 <= parameter < PARAMETERS or not price_sound(value):
         return REASON_MALFORMED
     if not screen_value(core.parameter, <uint8_t> parameter, value):
         return REASON_MALFORMED

@@ -336,7 +336,7 @@ cdef inline Fault walk_due(Core* core) noexcept nogil:
     cdef Rare* rare
     if level != 0:
         next_due = ladder_level(&core.due.ladder, level).price * SECOND
-    if core.due.next != next_due or next_due <= core.now:
+    if core.due.next != next_due or (level != 0 and next_due <= core.now):
         return fault(FAULT_DUE_TIME, <uint64_t> core.due.next, <uint64_t> core.now)
     while level != 0:
         at = ladder_level(&core.due.ladder, level).head

@@ -1,0 +1,311 @@
+"""The exact edge between decimal prices and the book's integer ticks and lots.
+
+Every value becomes `digits * 10**exponent` in plain ints and is divided by the unit; a remainder
+is an error. So nothing is rounded, and no decimal context (precision, rounding, traps) has a say.
+Decimal's own arithmetic would not do: it rounds at 28 digits, and with its traps off even
+`Decimal("x")` is a quiet NaN.
+"""
+
+import operator
+import re
+from dataclasses import dataclass, field
+from decimal import Decimal
+from numbers import Rational, Real
+from typing import NamedTuple, SupportsIndex
+
+from pricetime.records import BOUND, STP
+
+__all__ = ["Instrument"]
+
+TEXT_LIMIT = 256  # characters of a number: more than any value within the bounds has a use for
+DECIMALS_LIMIT = 32  # decimals of a tick or a lot, and digits before its point
+SHIFT_LIMIT = (
+    4 * DECIMALS_LIMIT + 20
+)  # a non-zero value this many decimal places up is out of bounds
+
+# ASCII digits alone: `\d` and Decimal would take other scripts, Decimal underscores and blanks too.
+_match = re.compile(r"([+-]?(?:[0-9]+|(?=\.[0-9])))(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?").fullmatch
+
+Number = str | SupportsIndex | Decimal
+
+
+class _Unit(NamedTuple):
+    """A tick, a lot, or their product: `digits` / 10**`decimals`."""
+
+    digits: int  # above 0
+    decimals: int  # 0 or more; as written, so that 0.50 shows prices with two decimals
+    noun: str  # for errors
+
+
+def _plain(digits: int, decimals: int) -> str:
+    """The text of `digits` / 10**`decimals`, without an exponent."""
+    if not decimals:
+        return str(digits)
+    text = str(abs(digits)).zfill(decimals + 1)
+    return f"{'-' if digits < 0 else ''}{text[:-decimals]}.{text[-decimals:]}"
+
+
+def _decimal(digits: int, decimals: int) -> Decimal:
+    """The Decimal `digits` / 10**`decimals`: made from text, which no context rounds."""
+    return Decimal(f"{digits}E-{decimals}")
+
+
+def _show(value: object) -> str:
+    """The value as an error names it: short, whatever it is."""
+    if isinstance(value, int) and value.bit_length() > 4 * TEXT_LIMIT:
+        return f"of {value.bit_length()} bits"  # Python refuses to print the largest ones
+    text = str(value)
+    return text if len(text) <= 80 else f"{text[:60]}... ({len(text)} characters)"
+
+
+def _type_error(value: object, name: str) -> TypeError:
+    kind = type(value).__name__
+    if isinstance(value, Real) and not isinstance(value, Rational):
+        return TypeError(f"{kind} {_show(value)} is not exact: pass str, int or Decimal")
+    return TypeError(f"{kind} {_show(value)} cannot be a {name}: pass str, int or Decimal")
+
+
+def _integer(value: object, name: str) -> int:
+    """The int of anything that is one (numpy's too), but a bool."""
+    if not isinstance(value, bool):
+        try:
+            return operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            pass
+    raise TypeError(f"{type(value).__name__} {_show(value)} cannot be {name}: pass an int")
+
+
+def _parse(value: Number, name: str) -> tuple[int, int]:
+    """Digits and exponent of a number: value = digits * 10**exponent."""
+    if isinstance(value, str):
+        text = value
+    elif isinstance(value, Decimal):
+        text = Decimal.__str__(value)
+    elif isinstance(value, bool):
+        raise _type_error(value, name)
+    else:
+        try:
+            return operator.index(value), 0
+        except TypeError:
+            raise _type_error(value, name) from None
+    if len(text) > TEXT_LIMIT:
+        raise ValueError(f"{name} {_show(text)} is longer than {TEXT_LIMIT} characters")
+    match = _match(text)
+    if match is None:
+        shown = repr(text) if isinstance(value, str) else text
+        raise ValueError(f"{name} {shown} is not a decimal number such as -12.5 or 1e-8")
+    whole, fraction, exponent = match.groups()
+    digits = int(whole + fraction) if fraction else int(whole)
+    return digits, (int(exponent) if exponent else 0) - len(fraction or "")
+
+
+def _unit(value: Number, name: str, noun: str) -> _Unit:
+    """The tick or lot that was given."""
+    digits, exponent = _parse(value, name)
+    if digits <= 0:
+        raise ValueError(f"{name} {_show(value)} is not above 0")
+    if -exponent > DECIMALS_LIMIT:
+        raise ValueError(f"{name} {_show(value)} has more than {DECIMALS_LIMIT} decimals")
+    if exponent > DECIMALS_LIMIT or digits >= 10 ** (DECIMALS_LIMIT - exponent):
+        raise ValueError(f"{name} {_show(value)} is not below 1e{DECIMALS_LIMIT}")
+    if exponent > 0:
+        digits, exponent = digits * 10**exponent, 0
+    return _Unit(digits, -exponent, noun)
+
+
+def _count(value: Number, unit: _Unit, name: str, least: int) -> int:
+    """How many units the value is: whole, from `least` to BOUND - 1, or a ValueError."""
+    digits, exponent = _parse(value, name)
+    shift = exponent + unit.decimals
+    if not digits:
+        count, rest = 0, 0
+    elif shift > SHIFT_LIMIT:  # 1e999999999: not a number to write out
+        count, rest = (BOUND if digits > 0 else -BOUND), 0
+    elif shift >= 0:
+        count, rest = divmod(digits * 10**shift, unit.digits)
+    elif shift < -TEXT_LIMIT:  # fewer digits than places: a part of a unit
+        count, rest = 0, 1
+    else:
+        count, rest = divmod(digits, unit.digits * 10**-shift)
+    if rest:
+        size = _plain(unit.digits, unit.decimals)
+        raise ValueError(f"{name} {_show(value)} is not a multiple of the {unit.noun} {size}")
+    if not least <= count < BOUND:
+        raise _bound_error(f"{name} {_show(value)}", unit, least)
+    return count
+
+
+def _bound_error(what: str, unit: _Unit, least: int) -> ValueError:
+    low, high, size = (_plain(n * unit.digits, unit.decimals) for n in (least, BOUND - 1, 1))
+    return ValueError(
+        f"{what} is outside {low}..{high}, less than 2^62 times the {unit.noun} {size}"
+    )
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class Instrument:
+    """Converts between decimal prices and quantities and the book's ticks and lots, exactly.
+
+    Numbers are str, int (numpy's too) or Decimal; a float, and what is not a whole number of ticks
+    or lots, is refused. Instruments are immutable, hashable, picklable; equal if all they hold is.
+
+        >>> instrument = Instrument(
+        ...     "BTC_EUR", tick_size="0.01", lot_size="0.00001", min_price="0.01"
+        ... )
+        >>> instrument.ticks("27000.50"), instrument.lots("0.015")
+        (2700050, 1500)
+        >>> instrument.price(2700050), instrument.quantity(1500)
+        (Decimal('27000.50'), Decimal('0.01500'))
+        >>> instrument.parameters()
+        {'min_price': 1}
+    """
+
+    name: str
+    """What it is called; the book does not know it."""
+    tick_size: Decimal
+    """Smallest step of a price; prices have as many decimals as it was written with."""
+    lot_size: Decimal
+    """Smallest step of a quantity; quantities have as many decimals as it was written with."""
+    min_price: Decimal | None
+    max_price: Decimal | None
+    min_quantity: Decimal | None
+    max_quantity: Decimal | None
+    min_notional: Decimal | None
+    """Least price times quantity, in money; 0 is no limit."""
+    max_notional: Decimal | None
+    """Largest price times quantity, in money; 0 is no limit."""
+    stp: STP | None
+    """Self-trade prevention of orders that leave it at DEFAULT."""
+    orders_per_account: int | None
+    """Most live orders of one account; 0 is no limit."""
+    _tick: _Unit = field(init=False, compare=False)
+    _lot: _Unit = field(init=False, compare=False)
+    _parameters: tuple[tuple[str, int], ...] = field(init=False, compare=False)
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        tick_size: Number,
+        lot_size: Number,
+        min_price: Number | None = None,
+        max_price: Number | None = None,
+        min_quantity: Number | None = None,
+        max_quantity: Number | None = None,
+        min_notional: Number | None = None,
+        max_notional: Number | None = None,
+        stp: STP | int | None = None,
+        orders_per_account: SupportsIndex | None = None,
+    ) -> None:
+        """Take tick, lot and limits in the units people use; None is the book's default.
+
+        A limit must be a whole number of ticks, of lots, or (notional) of ticks times lots.
+        Raises TypeError for a float or a bool, ValueError for a value that does not fit.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"{type(name).__name__} {_show(name)} cannot be a name: pass a str")
+        tick = _unit(tick_size, "tick_size", "tick")
+        lot = _unit(lot_size, "lot_size", "lot")
+        money = _Unit(tick.digits * lot.digits, tick.decimals + lot.decimals, "tick times lot")
+        limits = {
+            "min_price": (min_price, tick, 1 - BOUND),
+            "max_price": (max_price, tick, 1 - BOUND),
+            "min_quantity": (min_quantity, lot, 1),
+            "max_quantity": (max_quantity, lot, 1),
+            "min_notional": (min_notional, money, 0),
+            "max_notional": (max_notional, money, 0),
+        }
+        put = object.__setattr__
+        put(self, "name", name)
+        put(self, "tick_size", _decimal(tick.digits, tick.decimals))
+        put(self, "lot_size", _decimal(lot.digits, lot.decimals))
+        put(self, "_tick", tick)
+        put(self, "_lot", lot)
+        parameters: dict[str, int] = {}
+        for key, (value, unit, least) in limits.items():
+            if value is not None:
+                parameters[key] = _count(value, unit, key, least)
+                put(self, key, _decimal(parameters[key] * unit.digits, unit.decimals))
+            else:
+                put(self, key, None)
+        self._check_order(parameters)
+        if stp is not None:
+            parameters["stp"] = _stp(stp)
+        if orders_per_account is not None:
+            parameters["orders_per_account"] = _orders(orders_per_account)
+        put(self, "stp", parameters.get("stp"))
+        put(self, "orders_per_account", parameters.get("orders_per_account"))
+        put(self, "_parameters", tuple(parameters.items()))
+
+    def _check_order(self, parameters: dict[str, int]) -> None:
+        for what in ("price", "quantity", "notional"):
+            low, high = parameters.get(f"min_{what}"), parameters.get(f"max_{what}")
+            if low is None or high is None or low <= high or (what == "notional" and high == 0):
+                continue
+            given = [getattr(self, f"{end}_{what}") for end in ("min", "max")]
+            raise ValueError(f"min_{what} {given[0]:f} is above max_{what} {given[1]:f}")
+
+    def ticks(self, price: Number) -> int:
+        """The price as a number of ticks, between -2^62 and 2^62.
+
+        Raises ValueError if it is no whole number of ticks or out of bounds, TypeError for a float.
+        The instrument's own limits are the book's to check: it rejects with PRICE_RANGE.
+        """
+        return _count(price, self._tick, "price", 1 - BOUND)
+
+    def lots(self, quantity: Number) -> int:
+        """The quantity as a number of lots, above 0 and below 2^62.
+
+        Raises ValueError if it is no whole number of lots or out of bounds, TypeError for a float.
+        """
+        return _count(quantity, self._lot, "quantity", 1)
+
+    def price(self, ticks: SupportsIndex) -> Decimal:
+        """The price of so many ticks, with the tick's number of decimals.
+
+        Raises ValueError beyond the bounds of `ticks`, TypeError for what is not an int.
+        """
+        count = _integer(ticks, "a number of ticks")
+        if not -BOUND < count < BOUND:
+            raise ValueError(f"{_show(count)} ticks are outside -(2^62 - 1)..2^62 - 1")
+        return _decimal(count * self._tick.digits, self._tick.decimals)
+
+    def quantity(self, lots: SupportsIndex) -> Decimal:
+        """The quantity of so many lots, with the lot's number of decimals; 0 lots may remain.
+
+        Raises ValueError outside 0..2^62 - 1, TypeError for what is not an int.
+        """
+        count = _integer(lots, "a number of lots")
+        if not 0 <= count < BOUND:
+            raise ValueError(f"{_show(count)} lots are outside 0..2^62 - 1")
+        return _decimal(count * self._lot.digits, self._lot.decimals)
+
+    def parameters(self) -> dict[str, int]:
+        """The limits that were given as keywords of `Book`: in ticks, lots and ticks times lots."""
+        return dict(self._parameters)
+
+    def __repr__(self) -> str:
+        given = [repr(self.name)]
+        for key in self.__dataclass_fields__:
+            value = getattr(self, key)
+            if isinstance(value, Decimal):
+                given.append(f"{key}='{value:f}'")
+            elif isinstance(value, STP):
+                given.append(f"{key}=STP.{value.name}")
+            elif isinstance(value, int):
+                given.append(f"{key}={value}")
+        return f"{type(self).__name__}({', '.join(given)})"
+
+
+def _stp(value: STP | int) -> STP:
+    mode = _integer(value, "an STP")
+    if not STP.CANCEL_TAKER <= mode <= STP.ALLOW:
+        raise ValueError(f"stp {_show(mode)} is outside 1..5 (CANCEL_TAKER..ALLOW)")
+    return STP(mode)
+
+
+def _orders(value: SupportsIndex) -> int:
+    count = _integer(value, "orders_per_account")
+    if not 0 <= count < BOUND:
+        raise ValueError(f"orders_per_account {_show(count)} is outside 0..2^62 - 1")
+    return count

@@ -1,0 +1,223 @@
+"""Step 1 of the twin: what is malformed, what is of a later issue, and what SET takes (§3)."""
+
+import pytest
+from model.blotter import play, record
+from model.twin import Twin
+from pricetime.records import BOUND, TIF, EventKind, Flag, Kind, OrderType, Parameter, Reason
+
+TOP = BOUND - 1
+ENTRY = {"side": 1, "order_type": 2, "tif": 1, "order_id": 1, "price": 100, "quantity": 5}
+
+
+# -- §3 SET ---------------------------------------------------------------------------------------
+
+
+def test_set_leaves_resting_orders():
+    play("""
+        buy  1 5@100           | accepted 1 5@100
+        set MAX_PRICE 50       | set 2 50
+        buy  2 5@100           | rejected PRICE_RANGE
+        sell 3 5@50            | accepted 3 5@50; trade 3x1 5@100 (0/0)
+    """)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "good", "bad"),
+    [
+        (Parameter.MIN_PRICE, (-TOP, 0, TOP), (-BOUND, BOUND)),
+        (Parameter.MAX_PRICE, (-TOP, TOP), (-BOUND, BOUND, 2**63 - 1, -(2**63))),
+        (Parameter.MIN_QUANTITY, (1, TOP), (0, -1, BOUND)),
+        (Parameter.MAX_QUANTITY, (1, TOP), (0, BOUND)),
+        (Parameter.MIN_NOTIONAL, (0, 5, TOP), (-1, BOUND)),
+        (Parameter.MAX_NOTIONAL, (0, TOP), (-1, BOUND)),
+        (Parameter.ORDERS_PER_ACCOUNT, (0, TOP), (-1, BOUND)),
+        (Parameter.STP, (1, 5), (0, 6, -1)),
+    ],
+)
+def test_values_that_a_parameter_can_have(parameter, good, bad):
+    for value in good:
+        event = Twin().process(record(Kind.SET, order_id=parameter, price=value))[0]
+        assert (event["kind"], event["detail"]) == (EventKind.PARAMETER_SET, value)
+    for value in bad:
+        event = Twin().process(record(Kind.SET, order_id=parameter, price=value))[0]
+        assert event["reason"] == Reason.MALFORMED, value
+        with pytest.raises(ValueError, match="cannot be"):
+            Twin(**{parameter.name.lower(): value})
+
+
+def test_a_minimum_never_passes_its_maximum():
+    play("""
+        set MAX_PRICE 10       | set 2 10
+        set MIN_PRICE 11       | rejected MALFORMED
+        set MIN_PRICE 10       | set 1 10
+        set MAX_PRICE 9        | rejected MALFORMED
+        set MIN_QUANTITY 5     | set 3 5
+        set MAX_QUANTITY 4     | rejected MALFORMED
+        set MIN_NOTIONAL 5     | set 5 5
+        set MAX_NOTIONAL 4     | rejected MALFORMED
+        set MAX_NOTIONAL 5     | set 6 5
+        set MIN_NOTIONAL 6     | rejected MALFORMED
+        set MAX_NOTIONAL 0     | set 6 0
+        set MIN_NOTIONAL 6     | set 5 6
+    """)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "good", "bad"),
+    [
+        (Parameter.MATCHING, (1, 2), (0, 3)),
+        (Parameter.TOP_ORDER, (0, 1), (-1, 2)),
+        (Parameter.MIN_ALLOCATION, (1, TOP), (0,)),
+        (Parameter.COLLAR, (0, TOP), (-1,)),
+        (Parameter.STATIC_BAND, (0,), (-1,)),
+        (Parameter.STATIC_REFERENCE, (-TOP, 0, TOP), (BOUND, -BOUND)),
+        (Parameter.DYNAMIC_BAND, (0,), (-1,)),
+        (Parameter.BAND_ACTION, (1, 2), (0, 3)),
+        (Parameter.AUCTION_SECONDS, (1,), (0,)),
+    ],
+)
+def test_parameters_of_later_are_unsupported_unless_malformed(parameter, good, bad):
+    for values, reason in ((good, Reason.UNSUPPORTED), (bad, Reason.MALFORMED)):
+        for value in values:
+            event = Twin().process(record(Kind.SET, order_id=parameter, price=value))[0]
+            assert event["reason"] == reason, value
+
+
+# -- §3 step 1: well-formed -----------------------------------------------------------------------
+
+F, T = Flag, OrderType
+MALFORMED_ENTRIES = [
+    {"reserved": 1},
+    {"order_id": 0},
+    {"side": 0},
+    {"side": 3},
+    {"order_type": 0},
+    {"order_type": 12},
+    {"tif": 5},
+    {"tif": 7},
+    {"stp": 6},
+    {"flags": 512},
+    {"flags": 32768},
+    {"price": BOUND},
+    {"price": -BOUND},
+    {"quantity": 0},
+    {"quantity": -1},
+    {"quantity": BOUND},
+    {"order_type": T.STOP, "trigger": BOUND},
+    {"order_type": T.TRAILING_STOP, "trigger": 0},
+    {"order_type": T.TRAILING_STOP_LIMIT, "trigger": 1, "price": -1},
+    {"order_type": T.PEG_MID, "side": 3},
+    {"order_type": T.PEG_MID, "quantity": 0},
+    {"flags": F.ICEBERG | F.OCO, "slot": 2},
+    {"flags": F.OCO | F.ON_FILL, "slot": 2},
+    {"flags": F.POST_ONLY | F.POST_ONLY_SLIDE},
+    {"flags": F.POST_ONLY, "order_type": T.MARKET},
+    {"flags": F.HIDDEN, "order_type": T.STOP},
+    {"flags": F.MINIMUM, "order_type": T.TAKE_PROFIT, "slot": 1},
+    {"flags": F.ALL_OR_NONE, "order_type": T.TRAILING_STOP, "trigger": 1},
+    {"flags": F.POST_ONLY, "tif": TIF.IOC},
+    {"flags": F.POST_ONLY_SLIDE, "tif": TIF.FOK},
+    {"flags": F.ICEBERG, "tif": TIF.IOC, "slot": 1},
+    {"flags": F.ALL_OR_NONE, "tif": TIF.FOK},
+    {"flags": F.HIDDEN | F.ICEBERG, "slot": 1},
+    {"flags": F.ALL_OR_NONE | F.ICEBERG, "slot": 1},
+    {"flags": F.ALL_OR_NONE | F.MINIMUM, "slot": 1},
+    {"flags": F.ALL_OR_NONE | F.POST_ONLY},
+    {"flags": F.QUOTE_QUANTITY},
+    {"flags": F.QUOTE_QUANTITY, "order_type": T.MARKET, "tif": TIF.FOK},
+    {"flags": F.QUOTE_QUANTITY, "order_type": T.MARKET, "tif": TIF.AUCTION},
+    {"flags": F.QUOTE_QUANTITY | F.MINIMUM, "order_type": T.MARKET, "slot": 1},
+    {"tif": TIF.AUCTION, "order_type": T.STOP},
+    {"tif": TIF.AUCTION, "flags": F.POST_ONLY},
+    {"tif": TIF.AUCTION, "flags": F.MINIMUM, "slot": 1},
+    {"flags": F.ICEBERG, "slot": 0},
+    {"flags": F.ICEBERG, "slot": 6},
+    {"flags": F.MINIMUM, "slot": 2**63},
+    {"flags": F.MINIMUM, "slot": 1, "tif": TIF.FOK},
+    {"flags": F.OCO, "slot": 1},
+    {"flags": F.ON_FILL, "slot": 0},
+]
+UNSUPPORTED_ENTRIES = [
+    {"order_type": T.STOP, "price": BOUND},
+    {"order_type": T.TRAILING_STOP_LIMIT, "trigger": 1, "price": 0},
+    {"order_type": T.PEG_PRIMARY, "price": BOUND, "flags": F.POST_ONLY | F.POST_ONLY_SLIDE},
+    {"tif": TIF.AUCTION},
+    {"tif": TIF.AUCTION, "order_type": T.MARKET},
+    {"tif": TIF.AUCTION, "flags": F.HIDDEN},
+    {"flags": F.HIDDEN, "tif": TIF.IOC},
+    {"flags": F.HIDDEN | F.POST_ONLY},
+    {"flags": F.QUOTE_QUANTITY, "order_type": T.MARKET},
+    {"flags": F.MINIMUM, "order_type": T.MARKET, "slot": 5},
+    {"flags": F.ICEBERG | F.POST_ONLY_SLIDE, "slot": 5},
+    {"flags": F.OCO, "slot": 2},
+    {"flags": F.ON_FILL | F.ALL_OR_NONE, "slot": 2},
+]
+
+
+@pytest.mark.parametrize("change", MALFORMED_ENTRIES, ids=str)
+@pytest.mark.parametrize("kind", [Kind.NEW, Kind.REPLACE])
+def test_malformed_entry(kind, change):
+    row = ENTRY | ({"slot": 7} if kind == Kind.REPLACE else {}) | change
+    assert Twin().process(record(kind, **row))["reason"] == [Reason.MALFORMED]
+
+
+@pytest.mark.parametrize("change", UNSUPPORTED_ENTRIES, ids=str)
+def test_well_formed_entry_of_later_is_unsupported(change):
+    twin = Twin()
+    event = twin.process(record(Kind.NEW, **ENTRY | {"timestamp": 9} | change))[0]
+    assert (event["reason"], event["timestamp"], twin.time) == (Reason.UNSUPPORTED, 0, 0)
+
+
+@pytest.mark.parametrize("flag", [F.ICEBERG, F.MINIMUM, F.OCO, F.ON_FILL])
+def test_slot_flags_are_malformed_in_a_replace(flag):
+    row = ENTRY | {"slot": 2, "flags": flag}
+    assert Twin().process(record(Kind.NEW, **row))["reason"] == [Reason.UNSUPPORTED]
+    assert Twin().process(record(Kind.REPLACE, **row))["reason"] == [Reason.MALFORMED]
+
+
+QUOTE = {"account": 1, "order_id": 1, "price": 9, "quantity": 1, "trigger": 10, "slot": 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "row", "reason"),
+    [
+        (0, {}, Reason.MALFORMED),
+        (12, {}, Reason.MALFORMED),
+        (255, {}, Reason.MALFORMED),
+        (Kind.REPLACE, ENTRY, Reason.MALFORMED),
+        (Kind.CANCEL, {}, Reason.MALFORMED),
+        (Kind.CANCEL, {"order_id": 1, "reserved": 1}, Reason.MALFORMED),
+        (Kind.CANCEL, {"order_id": 1, "side": 9, "flags": 999}, Reason.UNKNOWN_ORDER),
+        (Kind.AMEND, {"quantity": 1}, Reason.MALFORMED),
+        (Kind.AMEND, {"order_id": 1}, Reason.MALFORMED),
+        (Kind.AMEND, {"order_id": 1, "quantity": 1, "price": BOUND}, Reason.MALFORMED),
+        (Kind.AMEND, {"order_id": 1, "quantity": 1, "trigger": -BOUND}, Reason.MALFORMED),
+        (Kind.AMEND, {"order_id": 1, "quantity": 1}, Reason.UNKNOWN_ORDER),
+        (Kind.MASS_CANCEL, {"side": 3}, Reason.MALFORMED),
+        (Kind.MASS_CANCEL, {"side": 2, "tif": 9}, 0),
+        (Kind.QUOTE, QUOTE, Reason.UNSUPPORTED),
+        (Kind.QUOTE, QUOTE | {"account": 0}, Reason.MALFORMED),
+        (Kind.QUOTE, QUOTE | {"order_id": 0}, Reason.MALFORMED),
+        (Kind.QUOTE, QUOTE | {"order_id": 2**64 - 1}, Reason.MALFORMED),
+        (Kind.QUOTE, QUOTE | {"quantity": -1}, Reason.MALFORMED),
+        (Kind.QUOTE, QUOTE | {"slot": BOUND}, Reason.MALFORMED),
+        (Kind.QUOTE, QUOTE | {"slot": 2**64 - 1}, Reason.MALFORMED),
+        (Kind.QUOTE, QUOTE | {"price": -BOUND}, Reason.MALFORMED),
+        (Kind.QUOTE, QUOTE | {"price": -5}, Reason.UNSUPPORTED),
+        (Kind.QUOTE, QUOTE | {"price": -BOUND, "quantity": 0}, Reason.UNSUPPORTED),
+        (Kind.QUOTE, QUOTE | {"price": 10}, Reason.MALFORMED),
+        (Kind.QUOTE, QUOTE | {"price": 10, "slot": 0}, Reason.UNSUPPORTED),
+        (Kind.ARM, {}, Reason.MALFORMED),
+        (Kind.ARM, {"account": 1}, Reason.UNSUPPORTED),
+        (Kind.PHASE, {"order_type": 0}, Reason.MALFORMED),
+        (Kind.PHASE, {"order_type": 8}, Reason.MALFORMED),
+        (Kind.UNCROSS, {"order_type": 8}, Reason.MALFORMED),
+        (Kind.UNCROSS, {"order_type": 3}, Reason.UNSUPPORTED),
+        (Kind.CLOCK, {"reserved": 255}, Reason.MALFORMED),
+        (Kind.CLOCK, {"side": 9, "order_type": 99, "quantity": -1}, 0),
+        (Kind.SET, {"order_id": 0}, Reason.MALFORMED),
+        (Kind.SET, {"order_id": 18}, Reason.MALFORMED),
+    ],
+)
+def test_well_formed_or_not(kind, row, reason):
+    assert Twin().process(record(kind, **row))["reason"] == [reason]
