@@ -13,11 +13,11 @@ from libc.string cimport memcpy, memset
 from engine.account cimport Account, account_reset
 from engine.bits cimport bits_unlikely
 from engine.core cimport (
-    ROOM, STAGE_IDLE, Core, core_counts_accounts, core_find, core_level, core_order,
+    ROOM, STAGE_IDLE, Core, core_counts_accounts, core_level, core_order, core_seek,
 )
 from engine.command cimport command_resume, command_take
 from engine.due cimport NEVER, due_refresh
-from engine.index cimport FILL, LANES, Bucket, Index, Place, index_find, index_reset, index_room
+from engine.index cimport FILL, LANES, Bucket, Index, Place, index_reset, index_room, index_tag
 from engine.invariant cimport PRICETIME_CHECKS
 from engine.ladder cimport Ladder, Level, Node, ladder_init
 from engine.load cimport load_expiry, load_order
@@ -477,11 +477,11 @@ cdef class Book:
             )
         return 0
 
-    cdef int provide(self) except -1:
+    cdef int provide(self, bint set_comes) except -1:
         """Makes memory for what the next command may need; raises MemoryError, the book unchanged."""
         cdef Index* ids = &self.core.ids
         cdef uint64_t live = self.core.orders.live
-        if self.core.command.kind == SET and not self.core.set_ready:
+        if set_comes and not self.core.set_ready:
             # It may begin to count the accounts of all that is live.
             self.memory_accounts.reserve(live + 1 + SPARE_MIN)
             self.memory_account_buckets.reserve(live // FILL + 2)
@@ -550,7 +550,7 @@ cdef class Book:
                 return taken
             if self.core.event_end - self.core.event < ROOM:
                 return taken
-            self.provide()
+            self.provide(commands[begin + taken].kind == SET)
 
     cdef Py_ssize_t filled_of(self, events):
         return self.core.event - <Event*> <uintptr_t> <object> events.ctypes.data
@@ -606,11 +606,13 @@ cdef class Book:
         cdef bint done
         result.order_id = order_id
         try:
-            if bits_unlikely(self.core.spare == 0 or self.core.command.kind == SET):
-                self.provide()
+            if bits_unlikely(self.core.spare == 0 or self.core.coming[0].command.kind == SET):
+                self.provide(self.core.coming[0].command.kind == SET)
             self.core.event = self.scratch
             self.core.event_end = self.scratch + SCRATCH
-            done = command_take(&self.core)
+            self.core.coming[0].tag = index_tag(self.core.coming[0].command.order_id)
+            self.core.coming[0].level = 0
+            done = command_take(&self.core, &self.core.coming[0])
             result.data = self.told()
             while not done:
                 self.core.event = self.scratch
@@ -632,10 +634,11 @@ cdef class Book:
     cdef Command* command(self, uint8_t kind, int64_t timestamp) except NULL:
         """The command to fill in, zeroed; claims the book."""
         self.enter_idle()
-        memset(&self.core.command, 0, sizeof(Command))
-        self.core.command.kind = kind
-        self.core.command.timestamp = timestamp
-        return &self.core.command
+        cdef Command* command = &self.core.coming[0].command
+        memset(command, 0, sizeof(Command))
+        command.kind = kind
+        command.timestamp = timestamp
+        return command
 
     cdef uint64_t next_id(self):
         """One more than the highest id so far; where ids have come to the end, the lowest free one."""
@@ -643,7 +646,7 @@ cdef class Book:
         cdef uint64_t order_id = self.core.id_max + 1
         if order_id == 0:
             order_id = 1
-            while core_find(&self.core, order_id, &place) != 0:
+            while core_seek(&self.core, order_id, &place) != 0:
                 order_id += 1
         return order_id
 
@@ -726,7 +729,7 @@ cdef class Book:
         if quantity is not None:
             quantity_lots = quantity
         cdef Command* command = self.command(AMEND, timestamp)
-        slot = core_find(&self.core, order_id, &place)
+        slot = core_seek(&self.core, order_id, &place)
         if slot != 0:
             view_order(&self.core, slot, &row)
             price_ticks = price_ticks if price is not None else row.price
@@ -838,7 +841,7 @@ cdef class Book:
         cdef uint32_t slot
         self.enter_idle()
         try:
-            slot = core_find(&self.core, order_id, &place)
+            slot = core_seek(&self.core, order_id, &place)
             if slot == 0:
                 return None
             rows = np.empty(1, _ORDER)
@@ -982,7 +985,7 @@ cdef class Book:
         self.reserve_orders(count)
         for i in range(count):
             if self.core.spare == 0:
-                self.provide()
+                self.provide(False)
             if not load_order(&self.core, row + i):
                 raise ValueError(f"the checkpoint's order {row[i].order_id} cannot be in a book")
             self.core.spare -= 1
@@ -991,7 +994,7 @@ cdef class Book:
         row = <const OrderRow*> <uintptr_t> <object> expiring.ctypes.data
         for i in range(len(expiring)):
             if self.core.spare == 0:
-                self.provide()
+                self.provide(False)
             load_expiry(&self.core, row + i)
             self.core.spare -= 1
         try:

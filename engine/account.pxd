@@ -5,7 +5,9 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from engine.index cimport Index, Place, index_erase, index_find, index_insert, index_reset
+from engine.index cimport (
+    Index, Place, index_erase, index_find, index_insert, index_reset, index_tag,
+)
 from engine.invariant cimport INVARIANT
 from engine.slab cimport Slab, slab_at, slab_give, slab_reset, slab_take
 
@@ -28,7 +30,9 @@ cdef inline Account* account_at(const Accounts* accounts, uint32_t item) noexcep
 cdef inline uint32_t account_find(
     const Accounts* accounts, uint32_t account, Place* place
 ) noexcept nogil:
-    return index_find(&accounts.index, &accounts.slab, sizeof(Account), account, place)
+    return index_find(
+        &accounts.index, &accounts.slab, sizeof(Account), account, index_tag(account), place
+    )
 
 
 cdef inline uint32_t account_live(const Accounts* accounts, uint32_t account) noexcept nogil:
@@ -44,7 +48,7 @@ cdef inline void account_enter(Accounts* accounts, uint32_t account) noexcept no
     cdef uint32_t item = account_find(accounts, account, &place)
     if item == 0:
         item = slab_take(&accounts.slab, sizeof(Account))
-        index_insert(&accounts.index, account, item, accounts.slab.live - 1)
+        index_insert(&accounts.index, index_tag(account), item, accounts.slab.live - 1)
         account_at(accounts, item).account = account
         account_at(accounts, item).live = 0
         account_at(accounts, item).seen = 0

@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from engine.account cimport account_enter, account_live, account_reset
 from engine.bits cimport bits_likely, bits_notional_in, bits_unlikely
 from engine.core cimport (
-    ROOM, STAGE_DUE, STAGE_MATCH, STAGE_SERVE, Core, Taker, core_counts_accounts, core_detach,
+    ROOM, STAGE_DUE, STAGE_MATCH, STAGE_SERVE, Coming, Core, Taker, core_counts_accounts, core_detach,
     core_find, core_level, core_order, core_rare, core_release, core_remove, core_room, core_terms,
     level_side,
 )
@@ -18,7 +18,7 @@ from engine.event cimport (
     event_accepted, event_last, event_order_amended, event_order_cancelled, event_other,
     event_reject, event_replaced, event_taker_amended,
 )
-from engine.index cimport Place
+from engine.index cimport Place, index_tag
 from engine.ladder cimport ladder_level
 from engine.matching cimport (
     Prospect, dry_run, match, order_reduce, reachable, settle, take, taker_aim, taker_crosses,
@@ -32,10 +32,11 @@ from engine.worklist cimport TAKE_ACCOUNT, TAKE_DAY, worklist_collect, worklist_
 # --- the frame
 
 
-cdef inline bint command_take(Core* core) noexcept nogil:
-    """Begins core.command. The caller has made sure of room for ROOM events, and of memory."""
-    cdef const Command* command = &core.command
+cdef inline bint command_take(Core* core, Coming* coming) noexcept nogil:
+    """Begins a command. The caller has made sure of room for ROOM events, and of memory."""
+    cdef const Command* command = &coming.command
     cdef uint8_t reason = screen(core, command)
+    core.doing = coming
     core.commands += 1
     core.spare -= 1
     if bits_unlikely(reason != 0):
@@ -49,7 +50,7 @@ cdef inline bint command_take(Core* core) noexcept nogil:
 
 
 cdef inline bint command_execute(Core* core) noexcept nogil:
-    cdef const Command* command = &core.command
+    cdef const Command* command = &core.doing.command
     cdef uint8_t kind = command.kind
     if kind == NEW:
         return command_new(core, command)
@@ -87,13 +88,15 @@ cdef inline bint command_pass_time(Core* core) noexcept nogil:
     A timestamp may be NEVER itself, the last there is: so an empty ladder is asked for, not the time.
     """
     cdef uint32_t slot
-    cdef int64_t time = core.command.timestamp
+    cdef Order* order
+    cdef int64_t time = core.doing.command.timestamp
     while core.due.ladder.best != 0 and core.due.next <= time:
         if core_room(core) < 1:
             return False
         core.now = core.due.next
         slot = rare_at(&core.rares, ladder_level(&core.due.ladder, core.due.ladder.best).head).order
-        event_order_cancelled(core, slot, REASON_EXPIRED, core_order(core, slot).remaining)
+        order = core_order(core, slot)
+        event_order_cancelled(core, order, REASON_EXPIRED, order.remaining)
         core_remove(core, slot)
     core.now = max(core.now, time)
     return True
@@ -102,15 +105,17 @@ cdef inline bint command_pass_time(Core* core) noexcept nogil:
 cdef inline bint command_serve(Core* core) noexcept nogil:
     """Cancels the orders of the worklist."""
     cdef uint32_t slot
+    cdef Order* order
     while core.serve != 0:
         if core_room(core) < 1:
             core.stage = STAGE_SERVE
             return False
         slot = core.serve
         core.serve = worklist_link(core, slot)[0]
-        if not order_rare(core_order(core, slot)):
+        order = core_order(core, slot)
+        if not order_rare(order):
             core_terms(core, slot).rare = 0
-        event_order_cancelled(core, slot, core.serve_reason, core_order(core, slot).remaining)
+        event_order_cancelled(core, order, core.serve_reason, order.remaining)
         core_remove(core, slot)
     return event_last(core)
 
@@ -126,10 +131,10 @@ cdef inline uint8_t check_owned(
     const Core* core, const Command* command, Place* place, uint32_t* slot
 ) noexcept nogil:
     """Finds the order that the command names; UNKNOWN_ORDER, NOT_OWNER or 0."""
-    slot[0] = core_find(core, command.order_id, place)
+    slot[0] = core_find(core, command.order_id, core.doing.tag, place)
     if slot[0] == 0:
         return REASON_UNKNOWN_ORDER
-    if command.account != 0 and command.account != core_order(core, slot[0]).account:
+    if command.account != 0 and command.account != (<Order*> place.item).account:
         return REASON_NOT_OWNER
     return 0
 
@@ -153,7 +158,7 @@ cdef inline uint8_t check_ranges(
 
 
 cdef inline uint8_t check_entry(
-    Core* core, const Command* command, Taker* taker, uint32_t leaving
+    Core* core, Taker* taker, uint32_t leaving
 ) noexcept nogil:
     """What could refuse a new order, in the contract's order; `leaving` is the slot that it replaces.
 
@@ -162,7 +167,7 @@ cdef inline uint8_t check_entry(
     cdef uint32_t live = core.orders.live - (leaving != 0)
     cdef uint8_t reason
     cdef Place place
-    if core_find(core, taker.id, &place) != 0:
+    if core_find(core, taker.id, taker.tag, &place) != 0:
         return REASON_DUPLICATE_ID
     reason = check_ranges(core, taker.order_type, taker.price, taker.quantity)
     if reason != 0:
@@ -216,9 +221,11 @@ cdef inline uint8_t check_all(Core* core, Taker* taker, uint32_t absent) noexcep
 
 
 cdef inline void taker_of_command(
-    Core* core, const Command* command, uint64_t order_id, uint32_t account, Taker* taker
+    const Command* command, uint64_t order_id, uint32_t tag, uint32_t account, Taker* taker
 ) noexcept nogil:
     taker.id = order_id
+    taker.tag = tag
+    taker.level = 0
     taker.price = 0 if command.order_type == MARKET else command.price
     taker.quantity = taker.remaining = command.quantity
     taker.account = account
@@ -245,8 +252,9 @@ cdef inline bint command_new(Core* core, const Command* command) noexcept nogil:
     cdef uint8_t reason
     if not phase_takes_orders(core):
         return event_reject(core, command, REASON_PHASE)
-    taker_of_command(core, command, command.order_id, command.account, &taker)
-    reason = check_entry(core, command, &taker, 0)
+    taker_of_command(command, command.order_id, core.doing.tag, command.account, &taker)
+    taker.level = core.doing.level
+    reason = check_entry(core, &taker, 0)
     if bits_unlikely(reason != 0):
         return event_reject(core, command, reason)
     return enter(core, &taker)
@@ -266,8 +274,9 @@ cdef inline bint command_cancel(Core* core, const Command* command) noexcept nog
 
 
 cdef inline void cancel_found(Core* core, uint32_t slot, const Place* place) noexcept nogil:
-    event_order_cancelled(core, slot, REASON_USER, core_order(core, slot).remaining)
-    core_detach(core, slot)
+    cdef Order* order = <Order*> place.item
+    event_order_cancelled(core, order, REASON_USER, order.remaining)
+    core_detach(core, order)
     core_release(core, slot, place)
 
 
@@ -275,46 +284,68 @@ cdef inline bint command_amend(Core* core, const Command* command) noexcept nogi
     cdef uint32_t slot
     cdef uint8_t reason
     cdef Place place
-    cdef Taker taker
-    cdef int64_t traded
+    cdef Order* order
+    cdef Terms* terms
     if not phase_takes_orders(core):
         return event_reject(core, command, REASON_PHASE)
     reason = check_owned(core, command, &place, &slot)
     if reason != 0:
         return event_reject(core, command, reason)
-    traded = core_terms(core, slot).quantity - core_order(core, slot).remaining
-    if command.quantity <= traded:
+    order = <Order*> place.item
+    terms = core_terms(core, slot)
+    if command.quantity <= terms.quantity - order.remaining:
         cancel_found(core, slot, &place)
         return event_last(core)
-    taker_of_slot(core, command, slot, traded, &taker)
-    reason = check_ranges(core, taker.order_type, taker.price, taker.quantity)
-    if reason == 0 and taker.flags & FLAG_POST_ONLY_SLIDE:
-        reason = check_post_only(core, &taker, 0)  # first where it slides to, then whether it moves
+    reason = check_ranges(core, terms.order_type, command.price, command.quantity)
     if reason != 0:
         return event_reject(core, command, reason)
-    if taker.price == core_level(core, order_level(core_order(core, slot))).price:
-        if taker.quantity <= core_terms(core, slot).quantity:
-            return amend_in_place(core, slot, taker.quantity)
-    if taker.flags & FLAG_POST_ONLY:
+    if terms.flags & FLAG_POST_ONLY_SLIDE == 0:
+        if command.price == core_level(core, order_level(order)).price:
+            if command.quantity <= terms.quantity:
+                return amend_in_place(core, order, terms, command.quantity)
+    return amend_anew(core, command, slot, order, terms)
+
+
+cdef inline bint amend_in_place(
+    Core* core, Order* order, Terms* terms, int64_t quantity
+) noexcept nogil:
+    """The same price and no more quantity: the order keeps its place."""
+    order_reduce(core, order, terms, terms.quantity - quantity)
+    event_order_amended(core, order, terms, 0)
+    return event_last(core)
+
+
+cdef inline bint amend_anew(
+    Core* core, const Command* command, uint32_t slot, Order* order, Terms* terms
+) noexcept nogil:
+    """The order leaves its place and enters as the newest, unless it slides to where it was."""
+    cdef Taker taker
+    cdef uint8_t reason
+    taker_of_order(core, command, slot, order, terms, &taker)
+    if taker.flags & FLAGS_POST_ONLY:
         reason = check_post_only(core, &taker, 0)
         if reason != 0:
             return event_reject(core, command, reason)
-    core_detach(core, slot)
+        if taker.price == core_level(core, order_level(order)).price:
+            if taker.quantity <= terms.quantity:
+                return amend_in_place(core, order, terms, taker.quantity)
+    core_detach(core, order)
     event_taker_amended(core, &taker, 0)
     taker.priority = core.sequence
     return take(core, &taker)
 
 
-cdef inline void taker_of_slot(
-    Core* core, const Command* amend, uint32_t slot, int64_t traded, Taker* taker
+cdef inline void taker_of_order(
+    Core* core, const Command* amend, uint32_t slot, const Order* order, const Terms* terms,
+    Taker* taker,
 ) noexcept nogil:
     """The order as the amend wants it."""
-    cdef Order* order = core_order(core, slot)
-    cdef Terms* terms = core_terms(core, slot)
     taker.id = order.id
+    taker.tag = core.doing.tag
+    taker.level = 0
     taker.price = amend.price
     taker.quantity = amend.quantity
-    taker.remaining = amend.quantity - traded
+    taker.remaining = amend.quantity - (terms.quantity - order.remaining)
     taker.accepted = terms.accepted
     taker.account = order.account
     taker.expires = core_rare(core, slot).expires if order_rare(order) else 0
@@ -327,13 +358,6 @@ cdef inline void taker_of_slot(
     taker.gone = False
 
 
-cdef inline bint amend_in_place(Core* core, uint32_t slot, int64_t quantity) noexcept nogil:
-    """The same price and no more quantity: the order keeps its place."""
-    order_reduce(core, slot, core_terms(core, slot).quantity - quantity)
-    event_order_amended(core, slot, 0)
-    return event_last(core)
-
-
 cdef inline bint command_replace(Core* core, const Command* command) noexcept nogil:
     cdef uint32_t slot
     cdef uint8_t reason
@@ -343,12 +367,14 @@ cdef inline bint command_replace(Core* core, const Command* command) noexcept no
         return event_reject(core, command, REASON_PHASE)
     reason = check_owned(core, command, &place, &slot)
     if reason == 0:
-        taker_of_command(core, command, command.slot, core_order(core, slot).account, &taker)
-        reason = check_entry(core, command, &taker, slot)
+        taker_of_command(
+            command, command.slot, index_tag(command.slot), (<Order*> place.item).account, &taker
+        )
+        reason = check_entry(core, &taker, slot)
     if reason != 0:
         return event_reject(core, command, reason)
-    event_replaced(core, slot, taker.id)
-    core_detach(core, slot)
+    event_replaced(core, <Order*> place.item, taker.id)
+    core_detach(core, <Order*> place.item)
     core_release(core, slot, &place)
     return enter(core, &taker)
 

@@ -9,18 +9,19 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from engine.account cimport Accounts, account_enter, account_leave
 from engine.bits cimport bits_unlikely
 from engine.due cimport Due, due_add, due_remove
-from engine.index cimport Index, Place, index_erase, index_find, index_insert
+from engine.index cimport Bucket, Index, Place, index_erase, index_find, index_insert, index_tag
 from engine.invariant cimport INVARIANT
 from engine.ladder cimport Ladder, Level, ladder_level
 from engine.order cimport (
-    LEVEL_MASK, RARE_SHIFT, Order, Rare, Terms, order_at, order_rare, queue_append, queue_remove,
+    RARE_SHIFT, Order, Rare, Terms, order_at, order_level, order_rare, queue_append, queue_remove,
     rare_at, terms_at,
 )
 from engine.records cimport PARAMETER_ORDERS_PER_ACCOUNT, Command, Event
-from engine.slab cimport Slab, slab_give, slab_take
+from engine.slab cimport Slab, slab_give, slab_give_at, slab_take
 
 cdef enum:
     ROOM = 4           # events that there must be room for before a command is taken
+    AHEAD = 32         # commands that are looked at ahead, with some to spare; a power of two
 
 cdef enum:             # Stage: where a command goes on that ran out of room
     STAGE_IDLE = 0     # no command is being carried out
@@ -45,7 +46,16 @@ cdef struct Taker:         # an order on its way in: new, or re-entering after a
     uint8_t order_type
     uint8_t tif
     uint8_t stp            # as the order has it; DEFAULT is looked up when it matters
+    uint32_t tag           # of the id
+    uint32_t level         # a guess: where it may rest
     bint gone              # self-trade prevention has cancelled what was left
+
+
+cdef struct Coming:        # a command on its way, copied when it was first looked at
+    Command command
+    uint32_t tag           # of the order id that it names
+    uint32_t level         # for NEW, a guess: the level of its price when looked for; or 0
+    Bucket* bucket         # a guess: where the index has its id
 
 
 cdef struct Core:
@@ -64,12 +74,13 @@ cdef struct Core:
     int64_t[18] parameter  # by Parameter
     uint32_t orders_max
     uint8_t phase
-    # the command that is being carried out
+    # the command that is being carried out, and those that come
+    Coming[AHEAD] coming   # a ring; see run
+    Coming* doing          # the one that is being carried out
     uint8_t stage
     uint8_t serve_reason   # why the worklist's orders go
     uint32_t serve         # the worklist's first order
     Taker taker            # in STAGE_MATCH
-    Command command
     # what is alive
     Slab orders            # Order; the slot of an order is the same in `terms`
     Slab terms             # Terms
@@ -114,9 +125,16 @@ cdef inline Py_ssize_t core_room(const Core* core) noexcept nogil:
     return core.event_end - core.event
 
 
-cdef inline uint32_t core_find(const Core* core, uint64_t order_id, Place* place) noexcept nogil:
-    """The slot of a live order, and where the index has it; or 0."""
-    return index_find(&core.ids, &core.orders, sizeof(Order), order_id, place)
+cdef inline uint32_t core_find(
+    const Core* core, uint64_t order_id, uint32_t tag, Place* place
+) noexcept nogil:
+    """The slot of a live order, its address and where the index has it; or 0."""
+    return index_find(&core.ids, &core.orders, sizeof(Order), order_id, tag, place)
+
+
+cdef inline uint32_t core_seek(const Core* core, uint64_t order_id, Place* place) noexcept nogil:
+    """The same, where the tag is not known."""
+    return core_find(core, order_id, index_tag(order_id), place)
 
 
 cdef inline bint core_counts_accounts(const Core* core) noexcept nogil:
@@ -125,14 +143,14 @@ cdef inline bint core_counts_accounts(const Core* core) noexcept nogil:
 
 cdef inline void core_release(Core* core, uint32_t slot, const Place* place) noexcept nogil:
     """Ends an order that is in no queue; `place` is where the index has it."""
-    cdef Order* order = core_order(core, slot)
+    cdef Order* order = <Order*> place.item
     index_erase(&core.ids, place)
     if bits_unlikely(order_rare(order)):
         core_release_rare(core, slot)
     if core_counts_accounts(core):
         account_leave(&core.accounts, order.account)
     order.remaining = 0
-    slab_give(&core.orders, slot, sizeof(Order))
+    slab_give_at(&core.orders, slot, order)
 
 
 cdef inline void core_release_rare(Core* core, uint32_t slot) noexcept nogil:
@@ -145,29 +163,27 @@ cdef inline void core_release_rare(Core* core, uint32_t slot) noexcept nogil:
 cdef inline void core_remove(Core* core, uint32_t slot) noexcept nogil:
     """Ends a resting order."""
     cdef Place place
-    cdef uint32_t found = core_find(core, core_order(core, slot).id, &place)
+    cdef uint32_t found = core_seek(core, core_order(core, slot).id, &place)
     INVARIANT(found == slot)
-    core_detach(core, slot)
+    core_detach(core, <Order*> place.item)
     core_release(core, slot, &place)
 
 
-cdef inline void core_detach(Core* core, uint32_t slot) noexcept nogil:
+cdef inline void core_detach(Core* core, const Order* order) noexcept nogil:
     """Takes an order out of its queue; it stays alive."""
-    cdef uint32_t level = core_order(core, slot).level_rare & LEVEL_MASK
-    queue_remove(core_ladder(core, level_side(core_level(core, level))), &core.orders, slot)
+    cdef Level* level = core_level(core, order_level(order))
+    queue_remove(core_ladder(core, level_side(level)), level, &core.orders, order)
 
 
-cdef inline void core_attach(
-    Core* core, const Taker* taker, Ladder* ladder, uint32_t level
-) noexcept nogil:
+cdef inline void core_attach(Core* core, const Taker* taker, uint32_t level_at) noexcept nogil:
     """Lets what remains of the taker rest at a level that has room for it."""
-    cdef uint32_t slot = taker.slot
-    if slot == 0:
-        slot = core_admit(core, taker)
-    core_terms(core, slot).quantity = taker.quantity
-    core_terms(core, slot).priority = taker.priority
-    core_order(core, slot).remaining = taker.remaining
-    queue_append(ladder, level, &core.orders, slot)
+    cdef uint32_t slot = taker.slot if taker.slot != 0 else core_admit(core, taker)
+    cdef Order* order = core_order(core, slot)
+    cdef Terms* terms = core_terms(core, slot)
+    terms.quantity = taker.quantity
+    terms.priority = taker.priority
+    order.remaining = taker.remaining
+    queue_append(core_level(core, level_at), level_at, &core.orders, order, slot)
 
 
 cdef inline uint32_t core_admit(Core* core, const Taker* taker) noexcept nogil:
@@ -176,8 +192,7 @@ cdef inline uint32_t core_admit(Core* core, const Taker* taker) noexcept nogil:
     cdef Order* order = core_order(core, slot)
     cdef Terms* terms
     # Orders and terms share their numbers: only the orders keep a list of free ones.
-    if slot >= core.terms.used:
-        core.terms.used = slot + 1
+    core.terms.used = core.orders.used
     terms = core_terms(core, slot)
     order.id = taker.id
     order.account = taker.account
@@ -187,7 +202,7 @@ cdef inline uint32_t core_admit(Core* core, const Taker* taker) noexcept nogil:
     terms.order_type = taker.order_type
     terms.tif_stp = taker.tif | taker.stp << 4
     terms.flags = taker.flags
-    index_insert(&core.ids, taker.id, slot, core.orders.live - 1)
+    index_insert(&core.ids, taker.tag, slot, core.orders.live - 1)
     if bits_unlikely(taker.expires != 0):
         core_admit_rare(core, slot, taker.expires)
     if core_counts_accounts(core):

@@ -2,11 +2,10 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from engine.core cimport (
-    STAGE_IDLE, Core, Taker, core_level, core_order, core_room, core_terms, level_side,
-)
+from engine.core cimport STAGE_IDLE, Core, Taker, core_level, core_room, level_side
 from engine.invariant cimport CHECK
-from engine.order cimport Order, order_level
+from engine.ladder cimport Level
+from engine.order cimport Order, Terms, order_level
 from engine.records cimport (
     EVENT_ACCEPTED, EVENT_AMENDED, EVENT_CANCELLED, EVENT_REJECTED, EVENT_REPLACED, EVENT_TRADE,
     MARK_LAST, Command, Event,
@@ -88,41 +87,35 @@ cdef inline void event_taker_cancelled(
 
 
 cdef inline void event_order_cancelled(
-    Core* core, uint32_t slot, uint8_t reason, int64_t quantity
+    Core* core, const Order* order, uint8_t reason, int64_t quantity
 ) noexcept nogil:
     """Of a resting order, before it leaves its level."""
-    cdef Order* order = core_order(core, slot)
+    cdef Level* level = core_level(core, order_level(order))
     event_body(
         event_head(
-            core, EVENT_CANCELLED, level_side(core_level(core, order_level(order))), reason,
-            order.account, order.id,
+            core, EVENT_CANCELLED, level_side(level), reason, order.account, order.id
         ),
-        core_level(core, order_level(order)).price, quantity, 0, 0,
+        level.price, quantity, 0, 0,
     )
 
 
-cdef inline void event_order_amended(Core* core, uint32_t slot, uint8_t reason) noexcept nogil:
+cdef inline void event_order_amended(
+    Core* core, const Order* order, const Terms* terms, uint8_t reason
+) noexcept nogil:
     """Of a resting order, after it has lost lots."""
-    cdef Order* order = core_order(core, slot)
+    cdef Level* level = core_level(core, order_level(order))
     event_body(
-        event_head(
-            core, EVENT_AMENDED, level_side(core_level(core, order_level(order))), reason,
-            order.account, order.id,
-        ),
-        core_level(core, order_level(order)).price, core_terms(core, slot).quantity,
-        order.remaining, 0,
+        event_head(core, EVENT_AMENDED, level_side(level), reason, order.account, order.id),
+        level.price, terms.quantity, order.remaining, 0,
     )
 
 
-cdef inline void event_replaced(Core* core, uint32_t slot, uint64_t new_id) noexcept nogil:
+cdef inline void event_replaced(Core* core, const Order* order, uint64_t new_id) noexcept nogil:
     """Of the old order, before it leaves its level."""
-    cdef Order* order = core_order(core, slot)
+    cdef Level* level = core_level(core, order_level(order))
     event_body(
-        event_head(
-            core, EVENT_REPLACED, level_side(core_level(core, order_level(order))), 0,
-            order.account, order.id,
-        ),
-        core_level(core, order_level(order)).price, order.remaining, 0, <int64_t> new_id,
+        event_head(core, EVENT_REPLACED, level_side(level), 0, order.account, order.id),
+        level.price, order.remaining, 0, <int64_t> new_id,
     )
 
 

@@ -13,7 +13,7 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from engine.bits cimport bits_lanes, bits_lowest, bits_prefetch, bits_tag
+from engine.bits cimport bits_lanes, bits_lowest, bits_tag
 from engine.invariant cimport CHECK, INVARIANT
 from engine.slab cimport Slab, slab_at, slab_give, slab_reset, slab_room, slab_take
 
@@ -39,14 +39,14 @@ cdef struct Index:
 
 
 cdef struct Place:    # where an entry stands
+    void* item        # address of the item that it names
     Bucket* bucket
     Bucket* before    # the bucket that links to it; NULL for the first of a chain
     uint32_t lane
 
 
 cdef inline uint32_t index_tag(uint64_t key) noexcept nogil:
-    cdef uint32_t tag = bits_tag(key)
-    return tag if tag != 0 else 1
+    return bits_tag(key) | <uint32_t> 1 << 31
 
 
 cdef inline uint32_t index_home(const Index* index, uint32_t tag) noexcept nogil:
@@ -64,11 +64,10 @@ cdef inline Bucket* index_spill(const Index* index, uint32_t item) noexcept nogi
 
 
 cdef inline uint32_t index_find(
-    const Index* index, const Slab* slab, uint32_t size, uint64_t key, Place* place
+    const Index* index, const Slab* slab, uint32_t size, uint64_t key, uint32_t tag, Place* place
 ) noexcept nogil:
-    """The item with this key, and where its entry stands; or 0."""
-    cdef uint32_t tag = index_tag(key)
-    cdef Bucket* bucket = index_bucket(index, index_home(index, tag))
+    """The item with this key, whose tag this is, and where its entry stands; or 0."""
+    cdef Bucket* bucket = index_chain(index, tag)
     cdef uint32_t lanes, lane, item
     place.before = NULL
     while True:
@@ -76,7 +75,8 @@ cdef inline uint32_t index_find(
         while lanes != 0:
             lane = bits_lowest(lanes)
             item = bucket.item[lane]
-            if (<uint64_t*> slab_at(slab, item, size))[0] == key:
+            place.item = slab_at(slab, item, size)
+            if (<uint64_t*> place.item)[0] == key:
                 place.bucket = bucket
                 place.lane = lane
                 return item
@@ -163,13 +163,12 @@ cdef inline void index_split(Index* index) noexcept nogil:
 
 
 cdef inline void index_insert(
-    Index* index, uint64_t key, uint32_t item, uint32_t entries
+    Index* index, uint32_t tag, uint32_t item, uint32_t entries
 ) noexcept nogil:
     """Adds the entry of an item whose key is not in the index; `entries` are in it already."""
-    cdef uint32_t tag = index_tag(key)
     if entries >= FILL * index.count:
         index_split(index)
-    index_put(index, index_bucket(index, index_home(index, tag)), tag, item)
+    index_put(index, index_chain(index, tag), tag, item)
 
 
 cdef inline uint32_t index_room(const Index* index, uint32_t entries) noexcept nogil:
@@ -186,14 +185,13 @@ cdef inline uint32_t index_room(const Index* index, uint32_t entries) noexcept n
     return spills if spills < most else <uint32_t> most
 
 
-cdef inline void index_prefetch(const Index* index, uint64_t key) noexcept nogil:
-    bits_prefetch(index_bucket(index, index_home(index, index_tag(key))))
+cdef inline Bucket* index_chain(const Index* index, uint32_t tag) noexcept nogil:
+    """The first bucket where a search for this tag looks."""
+    return index_bucket(index, index_home(index, tag))
 
 
-cdef inline uint32_t index_guess(const Index* index, uint64_t key) noexcept nogil:
-    """The item that a search would look at first, unverified; or 0. Only good for prefetching."""
-    cdef uint32_t tag = index_tag(key)
-    cdef Bucket* bucket = index_bucket(index, index_home(index, tag))
+cdef inline uint32_t index_guess(const Bucket* bucket, uint32_t tag) noexcept nogil:
+    """The item that a search would look at first in this bucket, unverified; or 0. For prefetching."""
     cdef uint32_t lanes = bits_lanes(bucket.tag, tag) & LANES_MASK
     return bucket.item[bits_lowest(lanes)] if lanes != 0 else 0
 

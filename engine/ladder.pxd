@@ -212,6 +212,7 @@ cdef inline void ladder_drop(Ladder* ladder, uint32_t dropped) noexcept nogil:
     cdef uint32_t leaf = level.leaf_side >> 1
     cdef Node* node = ladder_node(ladder, leaf)
     CHECK(level.orders == 0)
+    CHECK(level.quantity == 0)
     node.bitmap &= ~(<uint64_t> 1 << (key & 63))
     level.head = 0
     slab_give(ladder.levels, dropped, sizeof(Level))
@@ -245,8 +246,31 @@ cdef inline void ladder_prune(Ladder* ladder, uint32_t empty, uint64_t key) noex
     slab_give(ladder.nodes, parent, sizeof(Node))
 
 
+cdef inline bint ladder_holds(
+    const Ladder* ladder, uint32_t level, int64_t price
+) noexcept nogil:
+    """Whether this level, a guess from earlier, is the one at this price now."""
+    cdef Level* guess = ladder_level(ladder, level)
+    # A free level has no quantity, nor has one that the ladder of what falls due uses now.
+    if guess.price != price or guess.quantity == 0:
+        return False
+    return guess.leaf_side & 1 == ladder.side - 1
+
+
 cdef inline void ladder_prefetch(const Ladder* ladder, int64_t price) noexcept nogil:
-    """Fetches the level at this price, where there is one."""
-    cdef uint32_t level = ladder_find(ladder, price)
-    if level != 0:
-        bits_prefetch(ladder_level(ladder, level))
+    """Fetches the part of the leaf where this price hangs, if its nodes above are the usual ones."""
+    cdef uint64_t key = ladder_key(ladder, price)
+    cdef uint32_t below = ladder.root
+    cdef Node* node
+    while below != 0:
+        node = ladder_node(ladder, below)
+        if node.shift == 0:
+            return
+        if node.bitmap >> ((key >> node.shift) & 63) & 1 == 0:
+            return
+        below = node.child[(key >> node.shift) & 63]
+        if node.shift == FANOUT_BITS:
+            node = ladder_node(ladder, below)
+            bits_prefetch(node)
+            bits_prefetch(&node.child[key & 63])
+            return

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from engine.bits cimport bits_unlikely
 from engine.core cimport (
     STAGE_MATCH, Core, Taker, core_attach, core_find, core_ladder, core_level, core_order,
-    core_release, core_remove, core_room, core_terms,
+    core_release, core_remove, core_room, core_seek, core_terms,
 )
 from engine.event cimport (
     event_last, event_order_amended, event_order_cancelled, event_taker_amended,
@@ -16,8 +16,10 @@ from engine.event cimport (
 )
 from engine.index cimport Place
 from engine.invariant cimport INVARIANT
-from engine.ladder cimport Ladder, Level, ladder_add, ladder_after, ladder_drop, ladder_key
-from engine.order cimport Order, order_level
+from engine.ladder cimport (
+    Ladder, Level, ladder_add, ladder_after, ladder_drop, ladder_holds, ladder_key,
+)
+from engine.order cimport Order, Terms, order_level
 from engine.records cimport (
     MARKET, PARAMETER_STP, REASON_CAPACITY, REASON_IOC, REASON_NO_LIQUIDITY, REASON_SELF_TRADE,
     STP_ALLOW, STP_CANCEL_BOTH, STP_CANCEL_MAKER, STP_CANCEL_TAKER, STP_DECREMENT, STP_DEFAULT,
@@ -169,7 +171,7 @@ cdef inline bint match_level(
         event_trade(core, taker, maker, level.price, quantity)
         if maker.remaining > 0:
             break
-        core_find(core, maker.id, &place)
+        core_seek(core, maker.id, &place)
         core_release(core, slot, &place)
         level.orders -= 1
         slot = next_slot
@@ -201,7 +203,7 @@ cdef inline void self_trade(
             taker.gone = True
         return
     if stp != STP_CANCEL_TAKER:
-        event_order_cancelled(core, slot, REASON_SELF_TRADE, maker.remaining)
+        event_order_cancelled(core, maker, REASON_SELF_TRADE, maker.remaining)
         core_remove(core, slot)
     if stp != STP_CANCEL_MAKER:
         event_taker_cancelled(core, taker, REASON_SELF_TRADE, taker.remaining)
@@ -212,26 +214,25 @@ cdef inline void decrement_maker(Core* core, uint32_t slot, int64_t quantity) no
     """Takes lots off a resting order that keeps its place; it goes where nothing is left."""
     cdef Order* maker = core_order(core, slot)
     if quantity == maker.remaining:
-        event_order_cancelled(core, slot, REASON_SELF_TRADE, quantity)
+        event_order_cancelled(core, maker, REASON_SELF_TRADE, quantity)
         core_remove(core, slot)
         return
-    order_reduce(core, slot, quantity)
-    event_order_amended(core, slot, REASON_SELF_TRADE)
+    order_reduce(core, maker, core_terms(core, slot), quantity)
+    event_order_amended(core, maker, core_terms(core, slot), REASON_SELF_TRADE)
 
 
-cdef inline void order_reduce(Core* core, uint32_t slot, int64_t quantity) noexcept nogil:
+cdef inline void order_reduce(
+    Core* core, Order* order, Terms* terms, int64_t quantity
+) noexcept nogil:
     """Takes lots off a resting order, of which more remain."""
-    cdef Order* order = core_order(core, slot)
-    cdef Level* level = core_level(core, order_level(order))
     INVARIANT(order.remaining > quantity)
     order.remaining -= quantity
-    level.quantity -= quantity
-    core_terms(core, slot).quantity -= quantity
+    terms.quantity -= quantity
+    core_level(core, order_level(order)).quantity -= quantity
 
 
 cdef inline bint settle(Core* core, Taker* taker) noexcept nogil:
     """Ends the command of a taker that has met all it could: it is done, rests, or is cancelled."""
-    cdef Ladder* ladder = core_ladder(core, taker.side)
     cdef uint32_t level
     cdef Place place
     cdef uint8_t reason = 0
@@ -241,16 +242,24 @@ cdef inline bint settle(Core* core, Taker* taker) noexcept nogil:
         elif taker.tif == TIF_IOC or taker.tif == TIF_FOK:
             reason = REASON_IOC
         else:
-            level = ladder_add(ladder, taker.price)
+            level = resting_level(core, taker)
             if core_level(core, level).quantity < PRICE_END - taker.remaining:
-                core_attach(core, taker, ladder, level)
+                core_attach(core, taker, level)
                 return event_last(core)
             reason = REASON_CAPACITY  # the level is full, so it was there before
         event_taker_cancelled(core, taker, reason, taker.remaining)
     if taker.slot != 0:
-        core_find(core, taker.id, &place)
+        core_find(core, taker.id, taker.tag, &place)
         core_release(core, taker.slot, &place)
     return event_last(core)
+
+
+cdef inline uint32_t resting_level(Core* core, const Taker* taker) noexcept nogil:
+    """The level at the taker's price, where there is none a new one."""
+    cdef Ladder* ladder = core_ladder(core, taker.side)
+    if ladder_holds(ladder, taker.level, taker.price):
+        return taker.level
+    return ladder_add(ladder, taker.price)
 
 
 cdef inline bint take(Core* core, Taker* taker) noexcept nogil:

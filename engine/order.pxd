@@ -9,7 +9,7 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from engine.invariant cimport CHECK, INVARIANT
-from engine.ladder cimport Ladder, Level, ladder_drop, ladder_level
+from engine.ladder cimport Ladder, Level, ladder_drop
 from engine.slab cimport Slab, slab_at
 
 cdef enum:
@@ -66,11 +66,9 @@ cdef inline bint order_rare(const Order* order) noexcept nogil:
 
 
 cdef inline void queue_append(
-    Ladder* ladder, uint32_t level_at, Slab* orders, uint32_t slot
+    Level* level, uint32_t level_at, Slab* orders, Order* order, uint32_t slot
 ) noexcept nogil:
     """Puts an order at the back of a level's queue. That the level has room was checked before."""
-    cdef Level* level = ladder_level(ladder, level_at)
-    cdef Order* order = order_at(orders, slot)
     INVARIANT(order.remaining > 0)
     order.level_rare = (order.level_rare & ~<uint32_t> LEVEL_MASK) | level_at
     order.next = 0
@@ -84,23 +82,22 @@ cdef inline void queue_append(
     level.orders += 1
 
 
-cdef inline void queue_remove(Ladder* ladder, Slab* orders, uint32_t slot) noexcept nogil:
+cdef inline void queue_remove(
+    Ladder* ladder, Level* level, Slab* orders, const Order* order
+) noexcept nogil:
     """Takes an order, with all that remains of it, out of its level's queue."""
-    cdef Order* order = order_at(orders, slot)
-    cdef uint32_t level_at = order_level(order)
-    cdef Level* level = ladder_level(ladder, level_at)
     if order.prior != 0:
         order_at(orders, order.prior).next = order.next
     else:
-        CHECK(level.head == slot)
+        CHECK(order_at(orders, level.head) == order)
         level.head = order.next
     if order.next != 0:
         order_at(orders, order.next).prior = order.prior
     else:
-        CHECK(level.tail == slot)
+        CHECK(order_at(orders, level.tail) == order)
         level.tail = order.prior
     level.quantity -= order.remaining
     level.orders -= 1
     INVARIANT(level.quantity >= 0)
     if level.orders == 0:
-        ladder_drop(ladder, level_at)
+        ladder_drop(ladder, order_level(order))

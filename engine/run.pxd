@@ -5,18 +5,19 @@ from libc.stdint cimport uint32_t, uint64_t
 from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.command cimport command_resume, command_take
 from engine.core cimport (
-    ROOM, STAGE_IDLE, Core, core_counts_accounts, core_level, core_order, core_room, core_terms,
+    AHEAD, ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_order, core_room, core_terms,
 )
-from engine.index cimport index_guess, index_prefetch, index_room
-from engine.ladder cimport NODES_KEPT, Ladder, ladder_find
+from engine.index cimport index_chain, index_guess, index_room, index_tag
+from engine.ladder cimport NODES_KEPT, Ladder, ladder_find, ladder_prefetch
 from engine.order cimport Order, order_level
-from engine.records cimport NEW, SET, Command
+from engine.records cimport AMEND, NEW, SET, Command
 from engine.slab cimport slab_room
 
 cdef enum:
     FAR = 24      # commands to look ahead
     MIDDLE = 16
     NEAR = 8
+    DEEP = 1 << 16 # live orders from which looking for more than the bucket pays
 
 
 cdef inline uint32_t spare_commands(const Core* core) noexcept nogil:
@@ -37,7 +38,7 @@ cdef inline uint32_t spare_commands(const Core* core) noexcept nogil:
 
 # --- looking ahead
 #
-# A deep book lies in main memory. Three steps, each finding what the one before it fetched: the bucket
+# A command's bucket is fetched early in any book. A deep one lies in main memory: there three steps, each finding what the one before it fetched: the bucket
 # of the id, then the order or the level that the command names, then what these link to. The fields
 # looked at are not screened yet, so that everything here is a guess and nothing is written.
 
@@ -46,63 +47,74 @@ cdef inline Ladder* guess_ladder(Core* core, const Command* command) noexcept no
     return &core.ladder[(command.side - 1) & 1]
 
 
-cdef inline void look_far(const Core* core, const Command* command) noexcept nogil:
-    index_prefetch(&core.ids, command.order_id)
+cdef inline void look_far(
+    Core* core, Coming* coming, const Command* command, bint deep
+) noexcept nogil:
+    # A copy, since the caller's array may change under us while the GIL is released.
+    coming.command = command[0]
+    coming.tag = index_tag(coming.command.order_id)
+    coming.level = 0
+    coming.bucket = index_chain(&core.ids, coming.tag)
+    bits_prefetch(coming.bucket)
+    if deep and coming.command.kind == NEW:
+        ladder_prefetch(guess_ladder(core, &coming.command), coming.command.price)
 
 
-cdef inline void look_middle(Core* core, const Command* command) noexcept nogil:
+cdef inline void look_middle(Core* core, Coming* coming) noexcept nogil:
     cdef uint32_t guess
-    if command.kind == NEW:
-        guess = ladder_find(guess_ladder(core, command), command.price)
-        if guess != 0:
-            bits_prefetch(core_level(core, guess))
+    if coming.command.kind == NEW:
+        coming.level = ladder_find(
+            guess_ladder(core, &coming.command), coming.command.price
+        )
+        bits_prefetch(core_level(core, coming.level))
         return
-    guess = index_guess(&core.ids, command.order_id)
-    if guess != 0:
-        bits_prefetch(core_order(core, guess))
+    guess = index_guess(coming.bucket, coming.tag)
+    bits_prefetch(core_order(core, guess))
+    if coming.command.kind == AMEND:
         bits_prefetch(core_terms(core, guess))
 
 
-cdef inline void look_near(Core* core, const Command* command) noexcept nogil:
-    cdef uint32_t guess
+cdef inline void look_near(Core* core, Coming* coming) noexcept nogil:
     cdef Order* order
-    if command.kind == NEW:
-        guess = ladder_find(guess_ladder(core, command), command.price)
-        if guess != 0:
-            bits_prefetch(core_order(core, core_level(core, guess).tail))
+    if coming.command.kind == NEW:
+        bits_prefetch(core_order(core, core_level(core, coming.level).tail))
         return
-    guess = index_guess(&core.ids, command.order_id)
-    if guess != 0:
-        order = core_order(core, guess)
-        bits_prefetch(core_order(core, order.prior))
-        bits_prefetch(core_order(core, order.next))
-        bits_prefetch(core_level(core, order_level(order)))
+    order = core_order(core, index_guess(coming.bucket, coming.tag))
+    bits_prefetch(core_order(core, order.prior))
+    bits_prefetch(core_order(core, order.next))
+    bits_prefetch(core_level(core, order_level(order)))
 
 
-cdef inline void look_ahead(Core* core, const Command* command) noexcept nogil:
-    look_far(core, command + FAR)
-    look_middle(core, command + MIDDLE)
-    look_near(core, command + NEAR)
+cdef inline bint run_may_take(Core* core) noexcept nogil:
+    """Whether there is room for the next command's events, and memory for what it may bring."""
+    if core.spare == 0:
+        core.spare = spare_commands(core)
+    return core.spare != 0 and core_room(core) >= ROOM
 
 
 cdef inline Py_ssize_t run(Core* core, const Command* commands, Py_ssize_t count) noexcept nogil:
     """Takes commands until all are taken, or room or memory is short; says how many it took."""
     cdef Py_ssize_t taken = 0
+    cdef Py_ssize_t i
+    cdef bint deep = core.orders.live >= DEEP
+    cdef Coming* coming
     if core.stage != STAGE_IDLE:
         if core_room(core) < ROOM or not command_resume(core):
             return 0
-    while taken < count and core_room(core) >= ROOM:
-        if bits_unlikely(core.spare == 0):
-            core.spare = spare_commands(core)
-            if core.spare == 0:
-                break
-        if count - taken > FAR:
-            look_ahead(core, commands + taken)
-        # A copy, since the caller's array may change under us while the GIL is released.
-        core.command = commands[taken]
-        if bits_unlikely(core.command.kind == SET) and not core.set_ready:
+    for i in range(min(count, FAR)):
+        look_far(core, &core.coming[i], commands + i, deep)
+    for i in range(min(count, MIDDLE) if deep else 0):
+        look_middle(core, &core.coming[i])
+    while taken < count and run_may_take(core):
+        if taken + FAR < count:
+            look_far(core, &core.coming[(taken + FAR) % AHEAD], commands + taken + FAR, deep)
+            if deep:
+                look_middle(core, &core.coming[(taken + MIDDLE) % AHEAD])
+                look_near(core, &core.coming[(taken + NEAR) % AHEAD])
+        coming = &core.coming[taken % AHEAD]
+        if bits_unlikely(coming.command.kind == SET) and not core.set_ready:
             break
         taken += 1
-        if not command_take(core):
+        if not command_take(core, coming):
             break
     return taken

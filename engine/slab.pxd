@@ -49,7 +49,11 @@ cdef inline uint32_t slab_take(Slab* slab, uint32_t size) noexcept nogil:
 
 
 cdef inline void slab_give(Slab* slab, uint32_t item, uint32_t size) noexcept nogil:
-    (<uint32_t*> slab_at(slab, item, size))[0] = slab.free
+    slab_give_at(slab, item, slab_at(slab, item, size))
+
+
+cdef inline void slab_give_at(Slab* slab, uint32_t item, void* address) noexcept nogil:
+    (<uint32_t*> address)[0] = slab.free
     slab.free = item
     slab.live -= 1
 

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from engine.account cimport Account, account_at, account_find, account_live
 from engine.bits cimport bits_lowest
 from engine.core cimport (
-    STAGE_IDLE, Core, core_counts_accounts, core_find, core_level, core_order, core_rare,
+    STAGE_IDLE, Core, core_counts_accounts, core_seek, core_level, core_order, core_rare,
     core_terms, level_side,
 )
 from engine.due cimport NEVER, SECOND
@@ -243,7 +243,7 @@ cdef inline Fault walk_order(Core* core, uint32_t slot, const Level* level) noex
         return fault(FAULT_RARE, order.id, terms.rare)
     if order_rare(order) and core_rare(core, slot).order != slot:
         return fault(FAULT_RARE, order.id, terms.rare)
-    if core_find(core, order.id, &place) != slot:
+    if core_seek(core, order.id, &place) != slot:
         return fault(FAULT_INDEX_ENTRY, order.id, slot)
     return fault(FAULT_NONE, 0, 0)
 
