@@ -6,14 +6,16 @@ checked here: any bytes are a command, and the kernel answers with an event.
 """
 
 cimport cython
+from cpython.bool cimport PyBool_Check
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_Check, PyLong_CheckExact
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from engine.account cimport Account, account_reset
 from engine.bits cimport bits_unlikely
 from engine.core cimport (
-    ROOM, STAGE_IDLE, Core, core_counts_accounts, core_level, core_order, core_seek,
+    ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_order, core_seek,
 )
 from engine.command cimport command_resume, command_take
 from engine.due cimport NEVER, due_refresh
@@ -46,10 +48,20 @@ cdef extern from "claim.h":
 cdef extern from "memory.h" nogil:
     void memory_prefer_large(void* address, size_t bytes) noexcept
 
+cdef extern from *:
+    """
+    #define U4 0xFFFFFFFFull
+    #define U8 0xFFFFFFFFFFFFFFFFull
+    """
+    const uint64_t U4
+    const uint64_t U8
+
 CHECKED = PRICETIME_CHECKS != 0  # which build this is: a figure from a checked one is worth nothing
 ORDERS_MAX = 0x7FFFFFFF
 
 cdef enum:
+    U1 = 0xFF          # the most that fields of one, two and four bytes hold
+    U2 = 0xFFFF
     SCRATCH = 64       # events that a single call has room for before it needs a second look
     LINE = 64          # bytes: pages begin at a cache line
     CHUNK_DIVISOR = 8  # a slab grows by an eighth
@@ -221,32 +233,42 @@ cdef object check_out(out, commands):
     return out
 
 
-cdef int64_t whole(value, name) except? -1:
-    """A signed whole number of 64 bits; a float is refused rather than cut."""
-    if not isinstance(value, int):
+cdef object as_int(value, str name):
+    """The value as an int; what is no whole number is refused rather than cut."""
+    if not PyBool_Check(value):
+        if PyLong_Check(value):
+            return value
         try:
-            value = value.__index__()
+            return value.__index__()
         except (AttributeError, TypeError):
-            raise TypeError(
-                f"{name} {value!r} is a {type(value).__name__}: pass an int (Instrument converts)"
-            ) from None
-    if not -0x8000000000000000 <= value <= 0x7FFFFFFFFFFFFFFF:
-        raise OverflowError(f"{name} {value} does not fit into 64 bits")
-    return value
+            pass
+    raise TypeError(
+        f"{name} {value!r} is a {type(value).__name__}: pass an int (pricetime.Instrument converts)"
+    )
 
 
-cdef uint64_t natural(value, uint64_t most, name) except? 0xFFFFFFFFFFFFFFFF:
-    """A whole number from 0 to `most`."""
-    if not isinstance(value, int):
-        try:
-            value = value.__index__()
-        except (AttributeError, TypeError):
-            raise TypeError(
-                f"{name} {value!r} is a {type(value).__name__}: pass an int"
-            ) from None
-    if not 0 <= value <= most:
-        raise OverflowError(f"{name} {value} is outside 0..{most}")
-    return value
+cdef inline int64_t whole(value, str name) except? -1:
+    """A signed number of 64 bits: ticks, lots, nanoseconds."""
+    cdef int overflow = 0
+    if not PyLong_CheckExact(value):
+        value = as_int(value, name)
+    cdef int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    if overflow != 0:
+        raise OverflowError(f"{name} {value} is outside -2**63..2**63-1")
+    return number
+
+
+cdef inline uint64_t natural(value, uint64_t most, str name) except? 0xFFFFFFFFFFFFFFFF:
+    """A number from 0 to `most`: ids, accounts, seconds, values of enums."""
+    cdef int overflow = 0
+    if not PyLong_CheckExact(value):
+        value = as_int(value, name)
+    cdef int64_t number = PyLong_AsLongLongAndOverflow(value, &overflow)
+    if bits_unlikely(overflow != 0 or number < 0 or <uint64_t> number > most):
+        if value < 0 or value > most:
+            raise OverflowError(f"{name} {value} is outside 0..{most}")
+        return value
+    return <uint64_t> number
 
 
 # --- what goes out
@@ -390,6 +412,7 @@ cdef class Book:
     cdef Memory memory_buckets, memory_spills
     cdef Memory memory_accounts, memory_account_buckets, memory_account_spills
     cdef list held           # arrays of events that a failed call could not hand over
+    cdef Command single      # what a method for one command fills in
     cdef Event[SCRATCH] scratch
     cdef object __weakref__
 
@@ -601,29 +624,28 @@ cdef class Book:
     # --- one command at a time
 
     cdef Result call(self, uint64_t order_id):
-        """Carries out core.command; gives the claim back."""
+        """Carries out self.single."""
         cdef Result result = Result.__new__(Result)
+        cdef Coming* coming = &self.core.coming[0]
         cdef bint done
         result.order_id = order_id
-        try:
-            if bits_unlikely(self.core.spare == 0 or self.core.coming[0].command.kind == SET):
-                self.provide(self.core.coming[0].command.kind == SET)
+        if bits_unlikely(self.core.spare == 0 or self.single.kind == SET):
+            self.provide(self.single.kind == SET)
+        coming.command = self.single
+        coming.tag = index_tag(self.single.order_id)
+        coming.level = 0
+        self.core.event = self.scratch
+        self.core.event_end = self.scratch + SCRATCH
+        done = command_take(&self.core, coming)
+        result.data = self.told()
+        while not done:
             self.core.event = self.scratch
-            self.core.event_end = self.scratch + SCRATCH
-            self.core.coming[0].tag = index_tag(self.core.coming[0].command.order_id)
-            self.core.coming[0].level = 0
-            done = command_take(&self.core, &self.core.coming[0])
+            done = command_resume(&self.core)
+            self.held.append(np.frombuffer(result.data, _EVENT))
             result.data = self.told()
-            while not done:
-                self.core.event = self.scratch
-                done = command_resume(&self.core)
-                self.held.append(np.frombuffer(result.data, _EVENT))
-                result.data = self.told()
-            if self.held:
-                result.data = b"".join([part.tobytes() for part in self.held]) + result.data
-                self.held = []
-        finally:
-            claim_give(&self.claim)
+        if self.held:
+            result.data = b"".join([part.tobytes() for part in self.held]) + result.data
+            self.held = []
         return result
 
     cdef bytes told(self):
@@ -631,29 +653,47 @@ cdef class Book:
             <char*> self.scratch, (self.core.event - self.scratch) * sizeof(Event)
         )
 
-    cdef Command* command(self, uint8_t kind, int64_t timestamp) except NULL:
-        """The command to fill in, zeroed; claims the book."""
-        self.enter_idle()
-        cdef Command* command = &self.core.coming[0].command
+    cdef Command* command(self, uint8_t kind, timestamp) except NULL:
+        """The command to fill in, zeroed; the book is claimed by `call`, not yet here."""
+        cdef Command* command = &self.single
         memset(command, 0, sizeof(Command))
         command.kind = kind
-        command.timestamp = timestamp
+        command.timestamp = whole(timestamp, "timestamp")
         return command
 
-    cdef uint64_t next_id(self):
-        """One more than the highest id so far; where ids have come to the end, the lowest free one."""
+    cdef Command* order_command(
+        self, uint8_t kind, uint8_t order_type, side, price, quantity, account, tif, stp, flags,
+        expires, timestamp,
+    ) except NULL:
+        """The command of a new order, without its id."""
+        cdef Command* command = self.command(kind, timestamp)
+        command.order_type = order_type
+        command.side = natural(side, U1, "side")
+        command.price = whole(price, "price")
+        command.quantity = whole(quantity, "quantity")
+        command.account = natural(account, U4, "account")
+        command.tif = natural(tif, U1, "tif")
+        command.stp = natural(stp, U1, "stp")
+        command.flags = natural(flags, U2, "flags")
+        command.expires = natural(expires, U4, "expires")
+        return command
+
+    cdef uint64_t id_or_next(self, order_id) except? 0:
+        """The id given; for None one more than the highest so far, or at the end of ids the lowest free."""
         cdef Place place
-        cdef uint64_t order_id = self.core.id_max + 1
-        if order_id == 0:
-            order_id = 1
-            while core_seek(&self.core, order_id, &place) != 0:
-                order_id += 1
-        return order_id
+        cdef uint64_t next_id
+        if order_id is not None:
+            return natural(order_id, U8, "order_id")
+        next_id = self.core.id_max + 1
+        if next_id == 0:
+            next_id = 1
+            while core_seek(&self.core, next_id, &place) != 0:
+                next_id += 1
+        return next_id
 
     def limit(
-        self, uint8_t side, int64_t price, int64_t quantity, *, uint32_t account=0,
-        uint8_t tif=TIF_GTC, uint8_t stp=STP_DEFAULT, uint16_t flags=0, uint32_t expires=0,
-        order_id=None, int64_t timestamp=0,
+        self, side, price, quantity, *, account=0, tif=TIF_GTC, stp=STP_DEFAULT, flags=0, expires=0,
+        order_id=None, timestamp=0,
     ):
         """Enters a limit order.
 
@@ -661,135 +701,131 @@ cdef class Book:
         flags: Flag; expires: seconds since the epoch, for TIF.GTD; order_id: 1..2**64-1, None for the
         next free one; timestamp: nanoseconds since the epoch.
         """
-        cdef uint64_t new_id = 0
-        if order_id is not None:
-            new_id = order_id
-        cdef Command* command = self.command(NEW, timestamp)
-        command.order_type = LIMIT
-        command.side = side
-        command.price = price
-        command.quantity = quantity
-        command.account = account
-        command.tif = tif
-        command.stp = stp
-        command.flags = flags
-        command.expires = expires
-        command.order_id = new_id if order_id is not None else self.next_id()
-        return self.call(command.order_id)
+        self.enter_idle()
+        try:
+            command = self.order_command(
+                NEW, LIMIT, side, price, quantity, account, tif, stp, flags, expires, timestamp
+            )
+            command.order_id = self.id_or_next(order_id)
+            return self.call(command.order_id)
+        finally:
+            claim_give(&self.claim)
 
     def market(
-        self, uint8_t side, int64_t quantity, *, uint32_t account=0, uint8_t tif=TIF_IOC,
-        uint8_t stp=STP_DEFAULT, uint16_t flags=0, uint32_t expires=0, order_id=None,
-        int64_t timestamp=0,
+        self, side, quantity, *, account=0, tif=TIF_IOC, stp=STP_DEFAULT, flags=0, expires=0,
+        order_id=None, timestamp=0,
     ):
         """Enters a market order: trades at any price, and what finds nobody is cancelled.
 
         side: Side; quantity: lots; the rest as for `limit`.
         """
-        cdef uint64_t new_id = 0
-        if order_id is not None:
-            new_id = order_id
-        cdef Command* command = self.command(NEW, timestamp)
-        command.order_type = MARKET
-        command.side = side
-        command.quantity = quantity
-        command.account = account
-        command.tif = tif
-        command.stp = stp
-        command.flags = flags
-        command.expires = expires
-        command.order_id = new_id if order_id is not None else self.next_id()
-        return self.call(command.order_id)
+        self.enter_idle()
+        try:
+            command = self.order_command(
+                NEW, MARKET, side, 0, quantity, account, tif, stp, flags, expires, timestamp
+            )
+            command.order_id = self.id_or_next(order_id)
+            return self.call(command.order_id)
+        finally:
+            claim_give(&self.claim)
 
-    def cancel(self, uint64_t order_id, *, uint32_t account=0, int64_t timestamp=0):
+    def cancel(self, order_id, *, account=0, timestamp=0):
         """Cancels a live order. account: refused where it is neither 0 nor the order's."""
-        cdef Command* command = self.command(CANCEL, timestamp)
-        command.order_id = order_id
-        command.account = account
-        return self.call(order_id)
+        self.enter_idle()
+        try:
+            command = self.command(CANCEL, timestamp)
+            command.order_id = natural(order_id, U8, "order_id")
+            command.account = natural(account, U4, "account")
+            return self.call(command.order_id)
+        finally:
+            claim_give(&self.claim)
 
-    def amend(
-        self, uint64_t order_id, *, price=None, quantity=None, uint32_t account=0,
-        int64_t timestamp=0,
-    ):
+    def amend(self, order_id, *, price=None, quantity=None, account=0, timestamp=0):
         """Changes price (ticks) and total quantity (lots: traded plus still open); None keeps it.
 
         The order keeps its place unless its price changes or its quantity grows; then it enters
         anew and may trade. A total at or below what has traded cancels it.
         """
-        cdef int64_t price_ticks = 0
-        cdef int64_t quantity_lots = 1
         cdef OrderRow row
         cdef Place place
         cdef uint32_t slot
         if price is None and quantity is None:
             raise TypeError("amend changes a price or a quantity: give at least one")
-        if price is not None:
-            price_ticks = price
-        if quantity is not None:
-            quantity_lots = quantity
-        cdef Command* command = self.command(AMEND, timestamp)
-        slot = core_seek(&self.core, order_id, &place)
-        if slot != 0:
-            view_order(&self.core, slot, &row)
-            price_ticks = price_ticks if price is not None else row.price
-            quantity_lots = quantity_lots if quantity is not None else row.quantity
-        command.order_id = order_id
-        command.account = account
-        command.price = price_ticks
-        command.quantity = quantity_lots
-        return self.call(order_id)
+        self.enter_idle()
+        try:
+            command = self.command(AMEND, timestamp)
+            command.order_id = natural(order_id, U8, "order_id")
+            command.account = natural(account, U4, "account")
+            row.price, row.quantity = 0, 1  # of an order that is not there: refused for that alone
+            slot = core_seek(&self.core, command.order_id, &place)
+            if slot != 0:
+                view_order(&self.core, slot, &row)
+            command.price = whole(price, "price") if price is not None else row.price
+            command.quantity = whole(quantity, "quantity") if quantity is not None else row.quantity
+            return self.call(command.order_id)
+        finally:
+            claim_give(&self.claim)
 
     def replace(
-        self, uint64_t order_id, uint8_t side, int64_t price, int64_t quantity, *, new_id=None,
-        uint32_t account=0, uint8_t tif=TIF_GTC, uint8_t stp=STP_DEFAULT, uint16_t flags=0,
-        uint32_t expires=0, int64_t timestamp=0,
+        self, order_id, side, price, quantity, *, new_id=None, account=0, tif=TIF_GTC,
+        stp=STP_DEFAULT, flags=0, expires=0, timestamp=0,
     ):
         """Cancels an order and enters a new limit order of its account, in one step or not at all.
 
-        new_id: the new order's, None for the next free one; the rest as for `limit`.
+        new_id: the new order's, None for the next free one; account: refused where it is neither 0
+        nor the old order's; the rest as for `limit`.
         """
-        cdef uint64_t successor = 0
-        if new_id is not None:
-            successor = new_id
-        cdef Command* command = self.command(REPLACE, timestamp)
-        command.order_type = LIMIT
-        command.order_id = order_id
-        command.side = side
-        command.price = price
-        command.quantity = quantity
-        command.account = account
-        command.tif = tif
-        command.stp = stp
-        command.flags = flags
-        command.expires = expires
-        command.slot = successor if new_id is not None else self.next_id()
-        return self.call(command.slot)
+        self.enter_idle()
+        try:
+            command = self.order_command(
+                REPLACE, LIMIT, side, price, quantity, account, tif, stp, flags, expires, timestamp
+            )
+            command.order_id = natural(order_id, U8, "order_id")
+            command.slot = self.id_or_next(new_id)
+            return self.call(command.slot)
+        finally:
+            claim_give(&self.claim)
 
-    def mass_cancel(self, *, uint32_t account=0, uint8_t side=0, int64_t timestamp=0):
+    def mass_cancel(self, *, account=0, side=0, timestamp=0):
         """Cancels all orders of an account (0: of all) and a side (0: of both), oldest first."""
-        cdef Command* command = self.command(MASS_CANCEL, timestamp)
-        command.account = account
-        command.side = side
-        return self.call(0)
+        self.enter_idle()
+        try:
+            command = self.command(MASS_CANCEL, timestamp)
+            command.account = natural(account, U4, "account")
+            command.side = natural(side, U1, "side")
+            return self.call(0)
+        finally:
+            claim_give(&self.claim)
 
-    def phase(self, uint8_t phase, *, int64_t timestamp=0):
+    def phase(self, phase, *, timestamp=0):
         """Enters a Phase; `current_phase` tells which reigns."""
-        cdef Command* command = self.command(PHASE, timestamp)
-        command.order_type = phase
-        return self.call(0)
+        self.enter_idle()
+        try:
+            command = self.command(PHASE, timestamp)
+            command.order_type = natural(phase, U1, "phase")
+            return self.call(0)
+        finally:
+            claim_give(&self.claim)
 
-    def clock(self, int64_t timestamp):
+    def clock(self, timestamp):
         """Lets time pass, to `timestamp` in nanoseconds since the epoch: what is due happens."""
-        self.command(CLOCK, timestamp)
-        return self.call(0)
+        self.enter_idle()
+        try:
+            self.command(CLOCK, timestamp)
+            return self.call(0)
+        finally:
+            claim_give(&self.claim)
 
-    def set(self, uint64_t parameter, int64_t value, *, int64_t timestamp=0):
+    def set(self, parameter, value, *, timestamp=0):
         """Sets a Parameter; orders that rest stay."""
-        cdef Command* command = self.command(SET, timestamp)
-        command.order_id = parameter
-        command.price = value
-        return self.call(0)
+        self.enter_idle()
+        try:
+            command = self.command(SET, timestamp)
+            command.order_id = natural(parameter, U8, "parameter")
+            command.price = whole(value, "value")
+            return self.call(0)
+        finally:
+            claim_give(&self.claim)
 
     # --- views
 
@@ -813,13 +849,12 @@ cdef class Book:
     cdef object levels_of(self, uint8_t side, depth):
         cdef LevelRow* row
         cdef uint32_t count
-        if depth is not None and depth < 0:
+        cdef int64_t wanted = U4 if depth is None else whole(depth, "depth")
+        if wanted < 0:
             raise ValueError(f"depth {depth} is negative: give a number of levels, or None for all")
         self.enter_idle()
         try:
-            count = self.core.ladder[side - 1].count
-            if depth is not None and depth < count:
-                count = depth
+            count = min(<int64_t> self.core.ladder[side - 1].count, wanted)
             rows = np.empty(count, _LEVEL)
             row = <LevelRow*> <uintptr_t> <object> rows.ctypes.data
             view_levels(&self.core, &self.core.ladder[side - 1], row, count)
@@ -835,13 +870,13 @@ cdef class Book:
         """The best `depth` levels of sellers, all for None: an array of LEVEL, lowest price first."""
         return self.levels_of(SELL, depth)
 
-    def order(self, uint64_t order_id):
+    def order(self, order_id):
         """A live order, as a record of ORDER; or None."""
         cdef Place place
         cdef uint32_t slot
         self.enter_idle()
         try:
-            slot = core_seek(&self.core, order_id, &place)
+            slot = core_seek(&self.core, natural(order_id, U8, "order_id"), &place)
             if slot == 0:
                 return None
             rows = np.empty(1, _ORDER)
