@@ -54,6 +54,14 @@ static inline uint32_t bits_tag(uint64_t key)
     return (uint32_t)(low ^ low >> 32);
 }
 
+/* The bucket of a tag in a table of `count`, of which those from `half` on are split off the first ones.
+ * Written so that it compiles without a branch, which half of all tags would take. */
+static inline uint32_t bits_bucket(uint32_t tag, uint32_t half, uint32_t count)
+{
+    uint32_t bucket = tag & (2 * half - 1);
+    return bucket & ~(half & (0u - (uint32_t)(bucket >= count)));
+}
+
 /* Bit i says whether lane i of eight equals value. */
 #if defined(__SSE2__) || defined(_M_X64)
 #include <emmintrin.h>

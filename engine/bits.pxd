@@ -9,5 +9,6 @@ cdef extern from "bits.h" nogil:
     bint bits_likely(bint holds) noexcept
     bint bits_unlikely(bint holds) noexcept
     uint32_t bits_tag(uint64_t key) noexcept
+    uint32_t bits_bucket(uint32_t tag, uint32_t half, uint32_t count) noexcept
     uint32_t bits_lanes(const uint32_t* lane, uint32_t value) noexcept
     bint bits_notional_in(int64_t price, int64_t quantity, int64_t least, int64_t most) noexcept

@@ -7,9 +7,12 @@
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from engine.account cimport Accounts, account_enter, account_leave
-from engine.bits cimport bits_unlikely
+from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.due cimport Due, due_add, due_remove
-from engine.index cimport Bucket, Index, Place, index_erase, index_find, index_insert, index_tag
+from engine.index cimport (
+    Bucket, Index, Place, index_erase, index_find, index_insert, index_locate,
+    index_tag,
+)
 from engine.invariant cimport INVARIANT
 from engine.ladder cimport Ladder, Level, ladder_level
 from engine.order cimport (
@@ -137,6 +140,13 @@ cdef inline uint32_t core_seek(const Core* core, uint64_t order_id, Place* place
     return core_find(core, order_id, index_tag(order_id), place)
 
 
+cdef inline void core_locate(
+    const Core* core, uint32_t slot, uint32_t tag, Place* place
+) noexcept nogil:
+    """Where the index has a live order, whose tag this is."""
+    index_locate(&core.ids, &core.orders, sizeof(Order), tag, slot, place)
+
+
 cdef inline bint core_counts_accounts(const Core* core) noexcept nogil:
     return bits_unlikely(core.parameter[PARAMETER_ORDERS_PER_ACCOUNT] != 0)
 
@@ -150,6 +160,7 @@ cdef inline void core_release(Core* core, uint32_t slot, const Place* place) noe
     if core_counts_accounts(core):
         account_leave(&core.accounts, order.account)
     order.remaining = 0
+    bits_prefetch(core_terms(core, slot))  # the next order will get this slot
     slab_give_at(&core.orders, slot, order)
 
 
@@ -163,8 +174,7 @@ cdef inline void core_release_rare(Core* core, uint32_t slot) noexcept nogil:
 cdef inline void core_remove(Core* core, uint32_t slot) noexcept nogil:
     """Ends a resting order."""
     cdef Place place
-    cdef uint32_t found = core_seek(core, core_order(core, slot).id, &place)
-    INVARIANT(found == slot)
+    core_locate(core, slot, index_tag(core_order(core, slot).id), &place)
     core_detach(core, <Order*> place.item)
     core_release(core, slot, &place)
 

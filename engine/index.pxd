@@ -13,14 +13,14 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from engine.bits cimport bits_lanes, bits_lowest, bits_tag
+from engine.bits cimport bits_bucket, bits_lanes, bits_lowest, bits_tag
 from engine.invariant cimport CHECK, INVARIANT
 from engine.slab cimport Slab, slab_at, slab_give, slab_reset, slab_room, slab_take
 
 cdef enum:
     LANES = 7
     LANES_MASK = 127
-    FILL = 4          # entries a bucket before the next one is split
+    FILL = 3          # entries a bucket before the next one is split
     SPILLS_KEPT = 2   # room in `spills` that an insertion may need
 
 
@@ -35,7 +35,7 @@ cdef struct Index:
     Slab buckets      # bucket b is item b + 1
     Slab spills
     uint32_t count    # buckets in use
-    uint32_t mask     # 2^n - 1: the tag's low n bits name a bucket, or n + 1 bits where that one was split
+    uint32_t half     # 2^n: the tag's low n bits name a bucket, or n + 1 bits where that one was split
 
 
 cdef struct Place:    # where an entry stands
@@ -51,8 +51,7 @@ cdef inline uint32_t index_tag(uint64_t key) noexcept nogil:
 
 cdef inline uint32_t index_home(const Index* index, uint32_t tag) noexcept nogil:
     """The number of the bucket at the head of the tag's chain."""
-    cdef uint32_t bucket = tag & (2 * index.mask + 1)
-    return bucket if bucket < index.count else bucket & index.mask
+    return bits_bucket(tag, index.half, index.count)
 
 
 cdef inline Bucket* index_bucket(const Index* index, uint32_t bucket) noexcept nogil:
@@ -85,6 +84,23 @@ cdef inline uint32_t index_find(
             return 0
         place.before = bucket
         bucket = index_spill(index, bucket.next)
+
+
+cdef inline void index_locate(
+    const Index* index, const Slab* slab, uint32_t size, uint32_t tag, uint32_t item, Place* place
+) noexcept nogil:
+    """Where the entry of an item stands that is in the index and has this tag."""
+    cdef Bucket* bucket = index_chain(index, tag)
+    cdef uint32_t lanes = bits_lanes(bucket.item, item) & LANES_MASK
+    place.before = NULL
+    while lanes == 0:
+        INVARIANT(bucket.next != 0)
+        place.before = bucket
+        bucket = index_spill(index, bucket.next)
+        lanes = bits_lanes(bucket.item, item) & LANES_MASK
+    place.bucket = bucket
+    place.lane = bits_lowest(lanes)
+    place.item = slab_at(slab, item, size)
 
 
 cdef inline void index_erase(Index* index, const Place* place) noexcept nogil:
@@ -134,7 +150,7 @@ cdef inline void index_split(Index* index) noexcept nogil:
     A bucket is emptied before its entries are put back, so the spills in use never grow here.
     """
     cdef uint32_t added = index.count
-    cdef uint32_t source = added - (index.mask + 1)
+    cdef uint32_t source = added - index.half
     cdef uint32_t spill, lane
     cdef Bucket* low = index_bucket(index, source)
     cdef Bucket* high
@@ -149,7 +165,7 @@ cdef inline void index_split(Index* index) noexcept nogil:
         for lane in range(entries.count):
             index_put(
                 index,
-                high if entries.tag[lane] & (2 * index.mask + 1) == added else low,
+                high if entries.tag[lane] & (2 * index.half - 1) == added else low,
                 entries.tag[lane],
                 entries.item[lane],
             )
@@ -158,8 +174,8 @@ cdef inline void index_split(Index* index) noexcept nogil:
             break
         entries = index_spill(index, spill)[0]
         slab_give(&index.spills, spill, sizeof(Bucket))
-    if index.count == 2 * (index.mask + 1):
-        index.mask = 2 * index.mask + 1
+    if index.count == 2 * index.half:
+        index.half *= 2
 
 
 cdef inline void index_insert(
@@ -202,5 +218,5 @@ cdef inline void index_reset(Index* index) noexcept nogil:
     slab_reset(&index.spills)
     slab_take(&index.buckets, sizeof(Bucket))
     index.count = 1
-    index.mask = 0
+    index.half = 1
     index_clear(index_bucket(index, 0))

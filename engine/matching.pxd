@@ -5,16 +5,16 @@
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from engine.bits cimport bits_unlikely
+from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.core cimport (
     STAGE_MATCH, Core, Taker, core_attach, core_find, core_ladder, core_level, core_order,
-    core_release, core_remove, core_room, core_seek, core_terms,
+    core_locate, core_release, core_remove, core_room, core_terms,
 )
 from engine.event cimport (
     event_last, event_order_amended, event_order_cancelled, event_taker_amended,
     event_taker_cancelled, event_trade,
 )
-from engine.index cimport Place
+from engine.index cimport Place, index_chain, index_tag
 from engine.invariant cimport INVARIANT
 from engine.ladder cimport (
     Ladder, Level, ladder_add, ladder_after, ladder_drop, ladder_holds, ladder_key,
@@ -147,7 +147,8 @@ cdef inline bint match_level(
     False: out of room, with another event to come. The level may be left empty, for the caller to drop.
     """
     cdef uint32_t slot = level.head
-    cdef uint32_t next_slot
+    cdef uint32_t next_slot, next_tag
+    cdef uint32_t tag = index_tag(core_order(core, slot).id)
     cdef int64_t quantity
     cdef Order* maker
     cdef Place place
@@ -160,7 +161,10 @@ cdef inline bint match_level(
         if stp != STP_ALLOW:
             if bits_unlikely(maker.account == taker.account):
                 break
+        # The bucket of the next maker is wanted if this one leaves; slot 0 does no harm.
         next_slot = maker.next
+        next_tag = index_tag(core_order(core, next_slot).id)
+        bits_prefetch(index_chain(&core.ids, next_tag))
         quantity = min(taker.remaining, maker.remaining)
         INVARIANT(quantity > 0)
         taker.remaining -= quantity
@@ -171,10 +175,11 @@ cdef inline bint match_level(
         event_trade(core, taker, maker, level.price, quantity)
         if maker.remaining > 0:
             break
-        core_seek(core, maker.id, &place)
+        core_locate(core, slot, tag, &place)
         core_release(core, slot, &place)
         level.orders -= 1
         slot = next_slot
+        tag = next_tag
         if taker.remaining == 0:
             break
     level.head = slot
@@ -257,7 +262,7 @@ cdef inline bint settle(Core* core, Taker* taker) noexcept nogil:
 cdef inline uint32_t resting_level(Core* core, const Taker* taker) noexcept nogil:
     """The level at the taker's price, where there is none a new one."""
     cdef Ladder* ladder = core_ladder(core, taker.side)
-    if ladder_holds(ladder, taker.level, taker.price):
+    if taker.level != 0 and ladder_holds(ladder, taker.level, taker.price):
         return taker.level
     return ladder_add(ladder, taker.price)
 
