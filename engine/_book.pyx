@@ -926,7 +926,7 @@ cdef class Book:
     @property
     def last_price(self):
         """Price of the last trade in ticks, or None."""
-        return self.core.last_price if self.core.last_known else None
+        return self.core.last_price if self.core.trades != 0 else None
 
     @property
     def commands(self):
@@ -966,7 +966,7 @@ cdef class Book:
     cdef object header(self):
         header = np.zeros(1, _checkpoint.HEADER)
         header["phase"] = self.core.phase
-        header["last_known"] = self.core.last_known
+        header["last_known"] = self.core.trades != 0
         header["commands"] = self.core.commands
         header["sequence"] = self.core.sequence
         header["trades"] = self.core.trades
@@ -1007,7 +1007,6 @@ cdef class Book:
             },
         )
         self.core.phase = header["phase"]
-        self.core.last_known = header["last_known"]
         self.core.last_price = header["last_price"]
         self.core.commands = header["commands"]
         self.core.sequence = header["sequence"]

@@ -10,7 +10,7 @@ from engine.account cimport Accounts, account_enter, account_leave
 from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.due cimport Due, due_add, due_remove
 from engine.index cimport (
-    Bucket, Index, Place, index_erase, index_find, index_insert, index_locate,
+    Bucket, Index, Place, index_chain, index_erase, index_find, index_insert, index_locate,
     index_tag,
 )
 from engine.invariant cimport INVARIANT
@@ -73,7 +73,6 @@ cdef struct Core:
     # the state proper, with the orders below
     int64_t now            # ns
     int64_t last_price     # ticks, of the last trade; means nothing where there was none
-    bint last_known        # there was one
     int64_t[18] parameter  # by Parameter
     uint32_t orders_max
     uint8_t phase
@@ -140,11 +139,19 @@ cdef inline uint32_t core_seek(const Core* core, uint64_t order_id, Place* place
     return core_find(core, order_id, index_tag(order_id), place)
 
 
-cdef inline void core_locate(
-    const Core* core, uint32_t slot, uint32_t tag, Place* place
+cdef inline Bucket* core_chain(const Core* core, const Order* order) noexcept nogil:
+    """The first bucket of the chain where the index has a live order."""
+    return index_chain(&core.ids, index_tag(order.id))
+
+
+cdef inline void core_end(
+    Core* core, uint32_t slot, Order* order, Bucket* chain
 ) noexcept nogil:
-    """Where the index has a live order, whose tag this is."""
-    index_locate(&core.ids, &core.orders, sizeof(Order), tag, slot, place)
+    """Ends an order that is in no queue and whose chain in the index is this."""
+    cdef Place place
+    place.item = order
+    index_locate(&core.ids, chain, slot, &place)
+    core_release(core, slot, &place)
 
 
 cdef inline bint core_counts_accounts(const Core* core) noexcept nogil:
@@ -173,10 +180,9 @@ cdef inline void core_release_rare(Core* core, uint32_t slot) noexcept nogil:
 
 cdef inline void core_remove(Core* core, uint32_t slot) noexcept nogil:
     """Ends a resting order."""
-    cdef Place place
-    core_locate(core, slot, index_tag(core_order(core, slot).id), &place)
-    core_detach(core, <Order*> place.item)
-    core_release(core, slot, &place)
+    cdef Order* order = core_order(core, slot)
+    core_detach(core, order)
+    core_end(core, slot, order, core_chain(core, order))
 
 
 cdef inline void core_detach(Core* core, const Order* order) noexcept nogil:

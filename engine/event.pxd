@@ -125,6 +125,7 @@ cdef inline void event_trade(
     """Written after both have given what they trade."""
     cdef Event* event = event_head(core, EVENT_TRADE, taker.side, 0, taker.account, taker.id)
     core.trades += 1
+    core.last_price = price
     event.price = price
     event.quantity = quantity
     event.remaining = taker.remaining

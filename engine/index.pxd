@@ -87,20 +87,18 @@ cdef inline uint32_t index_find(
 
 
 cdef inline void index_locate(
-    const Index* index, const Slab* slab, uint32_t size, uint32_t tag, uint32_t item, Place* place
+    const Index* index, Bucket* chain, uint32_t item, Place* place
 ) noexcept nogil:
-    """Where the entry of an item stands that is in the index and has this tag."""
-    cdef Bucket* bucket = index_chain(index, tag)
-    cdef uint32_t lanes = bits_lanes(bucket.item, item) & LANES_MASK
+    """Where the entry of an item stands that is in this chain; the item's address is the caller's."""
+    cdef uint32_t lanes = bits_lanes(chain.item, item) & LANES_MASK
     place.before = NULL
     while lanes == 0:
-        INVARIANT(bucket.next != 0)
-        place.before = bucket
-        bucket = index_spill(index, bucket.next)
-        lanes = bits_lanes(bucket.item, item) & LANES_MASK
-    place.bucket = bucket
+        INVARIANT(chain.next != 0)
+        place.before = chain
+        chain = index_spill(index, chain.next)
+        lanes = bits_lanes(chain.item, item) & LANES_MASK
+    place.bucket = chain
     place.lane = bits_lowest(lanes)
-    place.item = slab_at(slab, item, size)
 
 
 cdef inline void index_erase(Index* index, const Place* place) noexcept nogil:

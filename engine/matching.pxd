@@ -7,14 +7,14 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.core cimport (
-    STAGE_MATCH, Core, Taker, core_attach, core_find, core_ladder, core_level, core_order,
-    core_locate, core_release, core_remove, core_room, core_terms,
+    STAGE_MATCH, Core, Taker, core_attach, core_chain, core_end, core_find, core_ladder, core_level, core_order,
+    core_release, core_remove, core_room, core_terms,
 )
 from engine.event cimport (
     event_last, event_order_amended, event_order_cancelled, event_taker_amended,
     event_taker_cancelled, event_trade,
 )
-from engine.index cimport Place, index_chain, index_tag
+from engine.index cimport Bucket, Place
 from engine.invariant cimport INVARIANT
 from engine.ladder cimport (
     Ladder, Level, ladder_add, ladder_after, ladder_drop, ladder_holds, ladder_key,
@@ -147,46 +147,45 @@ cdef inline bint match_level(
     False: out of room, with another event to come. The level may be left empty, for the caller to drop.
     """
     cdef uint32_t slot = level.head
-    cdef uint32_t next_slot, next_tag
-    cdef uint32_t tag = index_tag(core_order(core, slot).id)
+    cdef uint32_t next_slot
+    cdef Order* maker = core_order(core, slot)
+    cdef Order* next_maker
+    cdef Bucket* chain = core_chain(core, maker)
+    cdef Bucket* next_chain
     cdef int64_t quantity
-    cdef Order* maker
-    cdef Place place
     cdef bint room = True
     while slot != 0:
-        maker = core_order(core, slot)
         if bits_unlikely(core_room(core) < STEP_ROOM):
             room = False
             break
         if stp != STP_ALLOW:
             if bits_unlikely(maker.account == taker.account):
                 break
-        # The bucket of the next maker is wanted if this one leaves; slot 0 does no harm.
+        # Fetched early, as it is wanted if this maker leaves; slot 0 does no harm.
         next_slot = maker.next
-        next_tag = index_tag(core_order(core, next_slot).id)
-        bits_prefetch(index_chain(&core.ids, next_tag))
+        next_maker = core_order(core, next_slot)
+        next_chain = core_chain(core, next_maker)
+        bits_prefetch(next_chain)
         quantity = min(taker.remaining, maker.remaining)
         INVARIANT(quantity > 0)
         taker.remaining -= quantity
         maker.remaining -= quantity
         level.quantity -= quantity
-        core.last_price = level.price
-        core.last_known = True
         event_trade(core, taker, maker, level.price, quantity)
         if maker.remaining > 0:
             break
-        core_locate(core, slot, tag, &place)
-        core_release(core, slot, &place)
+        core_end(core, slot, maker, chain)
         level.orders -= 1
         slot = next_slot
-        tag = next_tag
+        maker = next_maker
+        chain = next_chain
         if taker.remaining == 0:
             break
     level.head = slot
     if slot == 0:
         level.tail = 0
     else:
-        core_order(core, slot).prior = 0
+        maker.prior = 0
     return room
 
 
