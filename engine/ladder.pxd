@@ -13,12 +13,13 @@
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
-from engine.bits cimport bits_highest, bits_lowest, bits_prefetch
+from engine.bits cimport bits_highest, bits_lowest, bits_prefetch, bits_unlikely
 from engine.invariant cimport CHECK, INVARIANT
 from engine.slab cimport Slab, slab_at, slab_give, slab_take
 
 cdef enum:
     FANOUT_BITS = 6
+    RECENT = 64      # leaves remembered: enough for the prices near the best of most books
     NODES_KEPT = 2   # nodes that one new price may need: its leaf, and a fork above it
 
 
@@ -39,6 +40,11 @@ cdef struct Node:        # 280 bytes
     uint32_t[64] child
 
 
+cdef struct Recent:      # a leaf that was found lately; each prefix has one place
+    uint64_t prefix
+    uint32_t leaf        # node; 0 where there is none
+
+
 cdef struct Ladder:
     Slab* levels
     Slab* nodes
@@ -47,13 +53,17 @@ cdef struct Ladder:
     uint32_t root        # node; 0 where the ladder is empty
     uint32_t best        # level; 0 where the ladder is empty
     uint32_t count       # levels
+    Recent[RECENT] recent
 
 
 cdef inline void ladder_init(Ladder* ladder, Slab* levels, Slab* nodes, uint32_t side) noexcept nogil:
     ladder.levels = levels
     ladder.nodes = nodes
     ladder.side = side
+    cdef uint32_t i
     ladder.root = ladder.best = ladder.count = 0
+    for i in range(RECENT):
+        ladder.recent[i].leaf = 0
     # Flipping the sign bit orders signed prices as unsigned keys; flipping the others reverses them.
     ladder.flip = <uint64_t> 1 << 63
     if side == 1:
@@ -165,33 +175,42 @@ cdef inline uint32_t ladder_fork(Ladder* ladder, uint32_t below, uint64_t key) n
     return fork
 
 
-cdef inline uint32_t ladder_add(Ladder* ladder, int64_t price) noexcept nogil:
-    """The level at this price, made where there is none; a new one is empty and must be filled."""
-    cdef uint64_t key = ladder_key(ladder, price)
+cdef inline uint32_t ladder_reach(Ladder* ladder, uint64_t key) noexcept nogil:
+    """The leaf for this key, made where there is none."""
     cdef uint32_t below = ladder.root
     cdef uint32_t parent = 0
-    cdef uint32_t level
     cdef Node* node
     while below != 0:
         node = ladder_node(ladder, below)
         if ladder_prefix(key, node.shift) != node.prefix:
             parent = ladder_fork(ladder, below, key)
-            below = 0
             break
-        parent = below
-        if node.bitmap >> ((key >> node.shift) & 63) & 1 == 0:
-            if node.shift != 0:
-                below = 0
-            break
-        below = node.child[(key >> node.shift) & 63]
         if node.shift == 0:
             return below
-    if below == 0:
-        below = ladder_leaf(ladder, key, parent)
-        ladder_adopt(ladder, parent, key, below)
+        parent = below
+        if node.bitmap >> ((key >> node.shift) & 63) & 1 == 0:
+            break
+        below = node.child[(key >> node.shift) & 63]
+    below = ladder_leaf(ladder, key, parent)
+    ladder_adopt(ladder, parent, key, below)
+    return below
+
+
+cdef inline uint32_t ladder_add(Ladder* ladder, int64_t price) noexcept nogil:
+    """The level at this price, made where there is none; a new one is empty and must be filled."""
+    cdef uint64_t key = ladder_key(ladder, price)
+    cdef Recent* recent = &ladder.recent[(key >> FANOUT_BITS) % RECENT]
+    cdef uint32_t level
+    cdef Node* node
+    if bits_unlikely(recent.leaf == 0 or recent.prefix != key >> FANOUT_BITS):
+        recent.leaf = ladder_reach(ladder, key)
+        recent.prefix = key >> FANOUT_BITS
+    node = ladder_node(ladder, recent.leaf)
+    if node.bitmap >> (key & 63) & 1:
+        return node.child[key & 63]
     level = slab_take(ladder.levels, sizeof(Level))
-    ladder_adopt(ladder, below, key, level)
-    ladder_fill_in(ladder, ladder_level(ladder, level), price, below)
+    ladder_adopt(ladder, recent.leaf, key, level)
+    ladder_fill_in(ladder, ladder_level(ladder, level), price, recent.leaf)
     if ladder.best == 0 or key < ladder_key(ladder, ladder_level(ladder, ladder.best).price):
         ladder.best = level
     ladder.count += 1
@@ -231,6 +250,8 @@ cdef inline void ladder_prune(Ladder* ladder, uint32_t empty, uint64_t key) noex
     cdef uint32_t parent = ladder_node(ladder, empty).parent
     cdef uint32_t only
     cdef Node* node
+    if ladder.recent[(key >> FANOUT_BITS) % RECENT].leaf == empty:
+        ladder.recent[(key >> FANOUT_BITS) % RECENT].leaf = 0
     slab_give(ladder.nodes, empty, sizeof(Node))
     if parent == 0:
         ladder.root = 0
