@@ -151,7 +151,7 @@ cdef class Memory:
 
     cdef int grow_first(self, uint64_t items) except -1:
         """Doubles the first page until it has the items, or is full-sized; a bounded copy."""
-        cdef uint64_t capacity = max(PAGE_FIRST, self.slab.capacity)
+        cdef uint64_t capacity = max(<uint32_t> PAGE_FIRST, self.slab.capacity)
         while capacity < items and capacity < PAGE:
             capacity *= 2
         array, address = self.allocate(capacity)
@@ -171,7 +171,7 @@ cdef class Memory:
         if whole != 0 and 2 * added >= whole:
             added = (added + whole - 1) // whole * whole
         array, address = self.allocate(added * PAGE)
-        if self.pages + added > len(self.table):
+        if self.pages + added > <uint64_t> len(self.table):
             table = np.zeros(2 * (self.pages + added), np.uintp)
             table[: self.pages] = self.table[: self.pages]
             self.slab.page = <char**> <uintptr_t> <object> table.ctypes.data
@@ -190,7 +190,8 @@ cdef class Memory:
         return 0
 
     cdef size_t nbytes(self):
-        return self.table.nbytes + sum([array.nbytes for array in self.arrays])
+        """Without what aligning large pages leaves out, which is never touched."""
+        return self.table.nbytes + <size_t> self.slab.capacity * self.size
 
 
 # --- what comes in

@@ -143,15 +143,19 @@ cdef inline uint8_t check_ranges(
     const Core* core, uint8_t order_type, int64_t price, int64_t quantity
 ) noexcept nogil:
     """PRICE_RANGE, QUANTITY_RANGE, NOTIONAL_RANGE or 0."""
-    cdef const int64_t* parameter = core.parameter
     if order_type != MARKET:
-        if not parameter[PARAMETER_MIN_PRICE] <= price <= parameter[PARAMETER_MAX_PRICE]:
+        if price < core.parameter[PARAMETER_MIN_PRICE]:
             return REASON_PRICE_RANGE
-    if not parameter[PARAMETER_MIN_QUANTITY] <= quantity <= parameter[PARAMETER_MAX_QUANTITY]:
+        if price > core.parameter[PARAMETER_MAX_PRICE]:
+            return REASON_PRICE_RANGE
+    if quantity < core.parameter[PARAMETER_MIN_QUANTITY]:
         return REASON_QUANTITY_RANGE
-    if parameter[PARAMETER_MIN_NOTIONAL] | parameter[PARAMETER_MAX_NOTIONAL]:
+    if quantity > core.parameter[PARAMETER_MAX_QUANTITY]:
+        return REASON_QUANTITY_RANGE
+    if core.parameter[PARAMETER_MIN_NOTIONAL] | core.parameter[PARAMETER_MAX_NOTIONAL]:
         if order_type != MARKET and not bits_notional_in(
-            price, quantity, parameter[PARAMETER_MIN_NOTIONAL], parameter[PARAMETER_MAX_NOTIONAL]
+            price, quantity, core.parameter[PARAMETER_MIN_NOTIONAL],
+            core.parameter[PARAMETER_MAX_NOTIONAL],
         ):
             return REASON_NOTIONAL_RANGE
     return 0

@@ -135,7 +135,7 @@ cdef inline void index_put(Index* index, Bucket* bucket, uint32_t tag, uint32_t 
 
 cdef inline void index_clear(Bucket* bucket) noexcept nogil:
     cdef uint32_t lane
-    for lane in range(LANES):
+    for lane in range(<uint32_t> LANES):
         bucket.tag[lane] = 0
         bucket.item[lane] = 0
     bucket.next = 0

@@ -62,7 +62,7 @@ cdef inline void ladder_init(Ladder* ladder, Slab* levels, Slab* nodes, uint32_t
     ladder.side = side
     cdef uint32_t i
     ladder.root = ladder.best = ladder.count = 0
-    for i in range(RECENT):
+    for i in range(<uint32_t> RECENT):
         ladder.recent[i].leaf = 0
     # Flipping the sign bit orders signed prices as unsigned keys; flipping the others reverses them.
     ladder.flip = <uint64_t> 1 << 63

@@ -309,7 +309,7 @@ cdef inline Fault walk_index(const Index* index, uint32_t items) noexcept nogil:
     for at in range(index.count):
         bucket = index_bucket(index, at)
         while True:
-            for lane in range(LANES):
+            for lane in range(<uint32_t> LANES):
                 if (bucket.item[lane] != 0) != (lane < bucket.count):
                     return fault(FAULT_INDEX_SHAPE, at, bucket.count)
                 if lane < bucket.count and index_home(index, bucket.tag[lane]) != at:

@@ -70,7 +70,7 @@ cdef inline uint32_t worklist_collect(
     """The first order of a new worklist, or 0: nothing to do."""
     cdef uint32_t[BINS] bin
     cdef uint32_t slot, run, i
-    for i in range(BINS):
+    for i in range(<uint32_t> BINS):
         bin[i] = 0
     for slot in range(1, core.orders.used):
         if not worklist_takes(core, slot, take, account, side):
@@ -84,6 +84,6 @@ cdef inline uint32_t worklist_collect(
             i += 1
         bin[i] = run
     run = 0
-    for i in range(BINS):
+    for i in range(<uint32_t> BINS):
         run = worklist_merge(core, bin[i], run, take)
     return run
