@@ -7,6 +7,9 @@ checked here: any bytes are a command, and the kernel answers with an event.
 
 cimport cython
 from cpython.bool cimport PyBool_Check
+from cpython.buffer cimport (
+    PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer,
+)
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_Check, PyLong_CheckExact
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
@@ -15,7 +18,7 @@ from libc.string cimport memcpy, memset
 from engine.account cimport Account, account_reset
 from engine.bits cimport bits_unlikely
 from engine.core cimport (
-    ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_order, core_seek,
+    ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_room, core_seek,
 )
 from engine.command cimport command_resume, command_take
 from engine.due cimport NEVER, due_refresh
@@ -199,6 +202,9 @@ cdef class Memory:
 
 cdef object as_commands(commands):
     """A contiguous array of COMMAND with these commands; a copy only where it must be one."""
+    if type(commands) is np.ndarray and commands.dtype is _COMMAND and commands.ndim == 1:
+        if commands.flags.c_contiguous:
+            return commands
     if not isinstance(commands, (np.ndarray, np.void)):
         raise TypeError(
             f"commands are a {type(commands).__name__}: pass a numpy array of pricetime.COMMAND "
@@ -211,26 +217,22 @@ cdef object as_commands(commands):
             )
     if commands.ndim > 1:
         raise ValueError(f"commands have {commands.ndim} dimensions: pass one")
-    array = np.ascontiguousarray(commands, _COMMAND).reshape(-1)
-    # Field by field numpy takes any address; the kernel wants whole words.
-    return array.copy() if array.ctypes.data % sizeof(int64_t) else array
+    return np.ascontiguousarray(commands, _COMMAND).reshape(-1)
 
 
-cdef object check_out(out, commands):
+cdef object check_out(out):
     """The caller's array of events, if the kernel can write to it."""
-    if not isinstance(out, np.ndarray) or out.dtype != _EVENT:
+    if not isinstance(out, np.ndarray) or (out.dtype is not _EVENT and out.dtype != _EVENT):
         raise TypeError(
             f"out is a {type(out).__name__} of {getattr(out, 'dtype', 'no dtype')}: "
             "pass a numpy array of pricetime.EVENT"
         )
-    if out.ndim != 1 or not out.flags.c_contiguous or out.ctypes.data % sizeof(int64_t):
-        raise ValueError("out must be one-dimensional, contiguous and aligned")
+    if out.ndim != 1 or not out.flags.c_contiguous:
+        raise ValueError("out must be one-dimensional and contiguous")
     if not out.flags.writeable:
         raise ValueError("out is read-only: pass an array that can be written to")
     if len(out) < ROOM:
         raise ValueError(f"out holds {len(out)} events: at least {ROOM} are needed to go on")
-    if np.may_share_memory(out, commands):
-        raise ValueError("out shares memory with the commands: pass one of its own")
     return out
 
 
@@ -550,68 +552,91 @@ cdef class Book:
         arrays; MemoryError leaves the book valid, `commands` says how far it came, and the events
         made until then come with the next call. The GIL is released.
         """
-        array = as_commands(commands)
+        cdef Py_buffer given
+        commands = as_commands(commands)
         if out is not None:
-            out = check_out(out, array)
-        self.enter()
+            check_out(out)
+        PyObject_GetBuffer(commands, &given, PyBUF_SIMPLE)
         try:
-            return self.process_to(array, out) if out is not None else self.process_all(array)
+            if <uintptr_t> given.buf % sizeof(int64_t):
+                # Field by field numpy takes any address; the kernel wants whole words.
+                PyBuffer_Release(&given)
+                commands = commands.copy()
+                PyObject_GetBuffer(commands, &given, PyBUF_SIMPLE)
+            self.enter()
+            try:
+                if out is not None:
+                    return self.process_to(<const Command*> given.buf, len(commands), out)
+                return self.process_all(<const Command*> given.buf, len(commands))
+            finally:
+                claim_give(&self.claim)
         finally:
-            claim_give(&self.claim)
+            PyBuffer_Release(&given)
 
-    cdef Py_ssize_t process_some(self, array, Py_ssize_t begin, events, Py_ssize_t filled) except -1:
-        """Takes commands until the array of events is full; says how many. May raise MemoryError."""
-        cdef Event* first = <Event*> <uintptr_t> <object> events.ctypes.data
-        cdef const Command* commands = <const Command*> <uintptr_t> <object> array.ctypes.data
+    cdef Py_ssize_t process_some(self, const Command* commands, Py_ssize_t count) except -1:
+        """Takes commands while there is room for events; says how many. May raise MemoryError."""
         cdef Py_ssize_t taken = 0
-        cdef Py_ssize_t count = len(array) - begin
-        self.core.event = first + filled
-        self.core.event_end = first + <Py_ssize_t> len(events)
         while True:
             with nogil:
-                taken += run(&self.core, commands + begin + taken, count - taken)
+                taken += run(&self.core, commands + taken, count - taken)
             if taken == count or self.core.stage != STAGE_IDLE:
                 return taken
-            if self.core.event_end - self.core.event < ROOM:
+            if core_room(&self.core) < ROOM:
                 return taken
-            self.provide(commands[begin + taken].kind == SET)
+            self.provide(commands[taken].kind == SET)
 
-    cdef Py_ssize_t filled_of(self, events):
-        return self.core.event - <Event*> <uintptr_t> <object> events.ctypes.data
+    cdef object process_to(self, const Command* commands, Py_ssize_t count, out):
+        cdef Py_buffer events
+        cdef Py_ssize_t filled
+        PyObject_GetBuffer(out, &events, PyBUF_WRITABLE)
+        try:
+            if <uintptr_t> events.buf % sizeof(int64_t):
+                raise ValueError("out is not aligned: pass an array that numpy has made")
+            if <char*> events.buf < <char*> (commands + count):
+                if <char*> commands < <char*> events.buf + events.len:
+                    raise ValueError("out shares memory with the commands: pass one of its own")
+            filled = self.hand_over(out)
+            self.core.event_end = <Event*> events.buf + events.len // <Py_ssize_t> sizeof(Event)
+            self.core.event = <Event*> events.buf + filled
+            if not self.held:
+                try:
+                    self.process_some(commands, count)
+                except MemoryError:
+                    # What was done is told; the next call meets the same wall with nothing to tell.
+                    if self.core.event == <Event*> events.buf:
+                        raise
+            filled = self.core.event - <Event*> events.buf
+        finally:
+            PyBuffer_Release(&events)
+        return out[:filled]
 
-    cdef object process_to(self, array, out):
-        cdef Py_ssize_t filled = 0
-        while self.held:
-            part = self.held[0]
-            if len(part) > len(out) - filled:
-                room = len(out) - filled
-                out[filled:] = part[:room]
-                self.held[0] = part[room:]
-                return out
+    cdef Py_ssize_t hand_over(self, out) except -1:
+        """Writes events that an earlier call could not hand over; says how many."""
+        filled = 0
+        while self.held and filled < len(out):
+            part = self.held[0][: len(out) - filled]
             out[filled : filled + len(part)] = part
             filled += len(part)
-            del self.held[0]
-        try:
-            self.process_some(array, 0, out, filled)
-        except MemoryError:
-            # What was done is told; the next call meets the same wall with nothing to tell.
-            if self.filled_of(out) == 0:
-                raise
-        return out[: self.filled_of(out)]
+            self.held[0] = self.held[0][len(part) :]
+            if len(self.held[0]) == 0:
+                del self.held[0]
+        return filled
 
-    cdef object process_all(self, array):
+    cdef object process_all(self, const Command* commands, Py_ssize_t count):
         cdef Py_ssize_t begin = 0
-        cdef Py_ssize_t count = len(array)
+        cdef Py_ssize_t room
+        cdef Event* first
         while True:
             # Most commands make one event or two; where they make more, another part follows.
-            left = count - begin
-            events = np.empty(left + left // 2 + EVENTS_FEW, _EVENT)
+            room = count - begin + (count - begin) // 2 + EVENTS_FEW
+            events = np.empty(room, _EVENT)
+            first = <Event*> <uintptr_t> <object> events.ctypes.data
+            self.core.event = first
+            self.core.event_end = first + room
             try:
-                begin += self.process_some(array, begin, events, 0)
-            except MemoryError:
-                self.held.append(events[: self.filled_of(events)])
-                raise
-            self.held.append(events[: self.filled_of(events)])
+                begin += self.process_some(commands + begin, count - begin)
+            finally:
+                self.held.append(events[: self.core.event - first])
             if begin == count and self.core.stage == STAGE_IDLE:
                 break
         parts, self.held = self.held, []
