@@ -3,6 +3,8 @@
 This is the only file with Python objects. It owns the memory (numpy arrays), checks what callers hand
 in, copies what leaves, and lets one caller at a time into a book. What a command may contain is not
 checked here: any bytes are a command, and the kernel answers with an event.
+
+It is long because it is the only one: an extension has one module, and all that knows Python is in it.
 """
 
 cimport cython
@@ -104,6 +106,7 @@ FAULT_TEXT = {
     21: "next due at {0}, engine time {1}: the queue of what falls due is wrong",
     22: "account {0}: {1} orders counted, which is not what it has",
     23: "a command is half done (stage {0})",
+    24: "side {0}: the leaf remembered at {1} is not one of the ladder",
 }
 FAULTS_SIGNED = {6, 8, 9, 11, 21}  # those that name a price, a quantity or a time
 assert len(FAULT_TEXT) == FAULTS - 1
@@ -639,8 +642,9 @@ cdef class Book:
                 self.held.append(events[: self.core.event - first])
             if begin == count and self.core.stage == STAGE_IDLE:
                 break
-        parts, self.held = self.held, []
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        events = self.held[0] if len(self.held) == 1 else np.concatenate(self.held)
+        self.held = []
+        return events
 
     @property
     def pending(self):
@@ -1025,13 +1029,24 @@ cdef class Book:
         cdef Py_ssize_t count = len(rows)
         if not PHASE_CONTINUOUS <= header["phase"] <= PHASE_CLOSED or header["phase"] == PHASE_POST_ONLY:
             raise ValueError(f"the checkpoint has phase {header['phase']}, which is not known")
+        for sound, what in (
+            (header["reserved"] == 0, "a reserved field that is not 0"),
+            (header["timestamp"] >= 0, "a negative time"),
+            (header["last_known"] == (header["trades"] != 0), "a last price without a trade"),
+            (header["last_known"] or header["last_price"] == 0, "a last price without a trade"),
+            (abs(int(header["last_price"])) < _BOUND, "a last price that no trade can have"),
+            (header["trades"] <= header["sequence"], "more trades than events"),
+            (header["commands"] <= header["sequence"], "more commands than events"),
+        ):
+            if not sound:
+                raise ValueError(f"the checkpoint holds no possible book: it has {what}")
+        values = {p.name.lower(): int(header["parameter"][p - 1]) for p in _Parameter}
         Book.__init__(
             self, max_orders=int(header["orders_max"]),
-            **{
-                p.name.lower(): int(header["parameter"][p - 1])
-                for p in _Parameter if p <= _Parameter.STP
-            },
+            **{p.name.lower(): values[p.name.lower()] for p in _Parameter if p <= _Parameter.STP},
         )
+        if self.parameters != values:
+            raise ValueError("the checkpoint sets a parameter that this release does not know")
         self.core.phase = header["phase"]
         self.core.last_price = header["last_price"]
         self.core.commands = header["commands"]

@@ -15,7 +15,7 @@ from engine.index cimport (
     LANES, Bucket, Index, Place, index_bucket, index_home, index_spill, index_tag,
 )
 from engine.ladder cimport (
-    FANOUT_BITS, Ladder, Level, Node, ladder_after, ladder_key, ladder_level, ladder_lowest,
+    FANOUT_BITS, RECENT, Ladder, Level, Node, ladder_after, ladder_find, ladder_key, ladder_level, ladder_lowest,
     ladder_node, ladder_prefix,
 )
 from engine.order cimport Order, Rare, Terms, order_level, order_rare, rare_at
@@ -48,7 +48,8 @@ cdef enum:                    # Fault
     FAULT_DUE_TIME = 21       # time due, engine time
     FAULT_ACCOUNT = 22        # account, orders counted
     FAULT_STAGE = 23          # stage, 0
-    FAULTS = 24
+    FAULT_RECENT = 24         # side, place
+    FAULTS = 25
 
 
 cdef struct Fault:
@@ -201,7 +202,27 @@ cdef inline Fault walk_ladder(const Ladder* ladder, uint32_t* nodes) noexcept no
         level = ladder_after(ladder, level)
     if levels != ladder.count:
         return fault(FAULT_LEVEL_COUNT, levels, ladder.count)
-    return found
+    return walk_recent(ladder)
+
+
+cdef inline Fault walk_recent(const Ladder* ladder) noexcept nogil:
+    """A leaf that is remembered is the one that a search finds for its prefix."""
+    cdef uint32_t i, leaf, level
+    for i in range(<uint32_t> RECENT):
+        leaf = ladder.recent[i].leaf
+        if leaf == 0:
+            continue
+        if leaf >= ladder.nodes.used or ladder_node(ladder, leaf).bitmap == 0:
+            return fault(FAULT_RECENT, ladder.side, i)
+        level = ladder_node(ladder, leaf).child[bits_lowest(ladder_node(ladder, leaf).bitmap)]
+        if (
+            level >= ladder.levels.used or ladder_level(ladder, level).leaf_side >> 1 != leaf
+            or ladder_find(ladder, ladder_level(ladder, level).price) != level
+            or ladder_key(ladder, ladder_level(ladder, level).price) >> FANOUT_BITS
+            != ladder.recent[i].prefix
+        ):
+            return fault(FAULT_RECENT, ladder.side, i)
+    return fault(FAULT_NONE, 0, 0)
 
 
 cdef inline Fault walk_ladders(Core* core) noexcept nogil:
