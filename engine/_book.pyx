@@ -1072,10 +1072,17 @@ cdef class Book:
                 self.provide(False)
             load_expiry(&self.core, row + i)
             self.core.spare -= 1
+        stamps = np.concatenate(
+            [rows["accepted"], rows["priority"][rows["priority"] != rows["accepted"]]]
+        )
+        if len(np.unique(stamps)) != len(stamps):
+            raise ValueError("the checkpoint holds two orders that have their time from one event")
         try:
             self.check()
         except AssertionError as error:
             raise ValueError(f"the checkpoint holds no possible book: {error}") from None
+        if self.rows().tobytes() != rows.tobytes():
+            raise ValueError("the checkpoint's orders are not in canonical order")
         return 0
 
     cdef int reserve_orders(self, uint64_t count) except -1:

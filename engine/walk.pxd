@@ -19,7 +19,7 @@ from engine.ladder cimport (
     ladder_node, ladder_prefix,
 )
 from engine.order cimport Order, Rare, Terms, order_level, order_rare, rare_at
-from engine.records cimport BUY, LIMIT, TIF_GTC, TIF_DAY, TIF_GTD
+from engine.records cimport FLAG_POST_ONLY_SLIDE, LIMIT, STP_ALLOW, TIF_DAY, TIF_GTC, TIF_GTD
 from engine.screen cimport price_sound, quantity_sound
 from engine.slab cimport Slab, slab_at
 
@@ -254,7 +254,7 @@ cdef inline Fault walk_order(Core* core, uint32_t slot, const Level* level) noex
     if (
         not quantity_sound(order.remaining) or not quantity_sound(terms.quantity)
         or order.remaining > terms.quantity or not price_sound(level.price)
-        or terms.order_type != LIMIT or terms.tif_stp >> 4 > 5 or terms.flags & ~3
+        or terms.order_type != LIMIT or terms.tif_stp >> 4 > STP_ALLOW or terms.flags > FLAG_POST_ONLY_SLIDE
         or (tif != TIF_DAY and tif != TIF_GTC and tif != TIF_GTD) or order.id == 0
         or terms.accepted == 0 or terms.priority < terms.accepted
         or terms.priority > core.sequence or order.id > core.id_max
@@ -316,7 +316,7 @@ cdef inline Fault walk_queues(Core* core) noexcept nogil:
             if found.kind != FAULT_NONE:
                 return found
             level = ladder_after(&core.ladder[side], level)
-    if orders != core.orders.live:
+    if orders != core.orders.live or orders > core.orders_max:
         return fault(FAULT_ORDER_COUNT, orders, core.orders.live)
     return fault(FAULT_NONE, 0, 0)
 
