@@ -1059,23 +1059,20 @@ cdef class Book:
         row = <const OrderRow*> <uintptr_t> <object> aligned.ctypes.data
         self.reserve_orders(count)
         for i in range(count):
-            if self.core.spare == 0:
-                self.provide(False)
+            self.provide_one()
             if not load_order(&self.core, row + i):
                 raise ValueError(f"the checkpoint's order {row[i].order_id} cannot be in a book")
-            self.core.spare -= 1
         expiring = aligned[aligned["expires"] != 0]
         expiring = expiring[np.argsort(expiring["accepted"], kind="stable")]
         row = <const OrderRow*> <uintptr_t> <object> expiring.ctypes.data
         for i in range(len(expiring)):
-            if self.core.spare == 0:
-                self.provide(False)
+            self.provide_one()
             load_expiry(&self.core, row + i)
-            self.core.spare -= 1
         stamps = np.concatenate(
             [rows["accepted"], rows["priority"][rows["priority"] != rows["accepted"]]]
         )
-        if len(np.unique(stamps)) != len(stamps):
+        stamps.sort()
+        if np.any(stamps[1:] == stamps[:-1]):
             raise ValueError("the checkpoint holds two orders that have their time from one event")
         try:
             self.check()
@@ -1083,6 +1080,15 @@ cdef class Book:
             raise ValueError(f"the checkpoint holds no possible book: {error}") from None
         if self.rows().tobytes() != rows.tobytes():
             raise ValueError("the checkpoint's orders are not in canonical order")
+        return 0
+
+    cdef inline int provide_one(self) except -1:
+        """Makes sure of memory for one order more."""
+        if self.core.spare == 0:
+            self.core.spare = spare_commands(&self.core)
+            if self.core.spare == 0:
+                self.provide(False)
+        self.core.spare -= 1
         return 0
 
     cdef int reserve_orders(self, uint64_t count) except -1:

@@ -77,8 +77,9 @@ def decode(data: bytes | bytearray | memoryview) -> tuple[np.ndarray, np.ndarray
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
+    """The place of each value, from 1; they all differ."""
     ranks = np.empty(len(values), np.uint64)
-    ranks[np.argsort(values, kind="stable")] = np.arange(1, len(values) + 1, dtype=np.uint64)
+    ranks[np.argsort(values)] = np.arange(1, len(values) + 1, dtype=np.uint64)
     return ranks
 
 

@@ -13,6 +13,8 @@ from decimal import Decimal
 from numbers import Rational, Real
 from typing import NamedTuple, SupportsIndex
 
+import numpy as np
+
 from pricetime.records import BOUND, STP
 
 __all__ = ["Instrument"]
@@ -27,6 +29,7 @@ SHIFT_LIMIT = (
 _match = re.compile(r"([+-]?(?:[0-9]+|(?=\.[0-9])))(?:\.([0-9]*))?(?:[eE]([+-]?[0-9]+))?").fullmatch
 
 Number = str | SupportsIndex | Decimal
+BOOLS = bool, np.bool_  # ints to Python, and before numpy 2.3 to operator.index
 
 
 class _Unit(NamedTuple):
@@ -67,7 +70,7 @@ def _type_error(value: object, name: str) -> TypeError:
 
 def _integer(value: object, name: str) -> int:
     """The int of anything that is one (numpy's too), but a bool."""
-    if not isinstance(value, bool):
+    if not isinstance(value, BOOLS):
         try:
             return operator.index(value)  # type: ignore[arg-type]
         except TypeError:
@@ -81,7 +84,7 @@ def _parse(value: Number, name: str) -> tuple[int, int]:
         text = value
     elif isinstance(value, Decimal):
         text = Decimal.__str__(value)
-    elif isinstance(value, bool):
+    elif isinstance(value, BOOLS):
         raise _type_error(value, name)
     else:
         try:
