@@ -53,6 +53,12 @@ class Audit:
         sells = sorted((r for r in rows if r.side == Side.SELL), key=lambda life: life.price)
         return [(r.order_id, r.side, r.price, r.remaining, r.account) for r in buys + sells]
 
+    def first(self, side):
+        """Who is first in line on a side, at the best price the earliest; or None."""
+        orders = [life for life in self.live.values() if life.side == side]
+        sign = -1 if side == Side.BUY else 1
+        return min(orders, key=lambda life: (sign * life.price, life.priority), default=None)
+
     def _order_of_things(self, event):
         self.sequence += 1
         assert event["sequence"] == self.sequence, event
