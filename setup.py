@@ -23,7 +23,10 @@ def wanted(name: str) -> bool:
 SANITIZE = os.environ.get("PRICETIME_SANITIZE", "")
 DEBUG = bool(SANITIZE) or wanted("PRICETIME_DEBUG")
 NATIVE = wanted("PRICETIME_NATIVE")
+ANNOTATE = wanted("PRICETIME_ANNOTATE")
 MODE = "sanitize-" + SANITIZE.replace(",", "-") if SANITIZE else "debug" if DEBUG else "release"
+if ANNOTATE:
+    MODE += "-annotated"  # its C has no #line directives
 
 # Given to cythonize, since directives at the head of the .pyx do not reach the .pxd files. Those that
 # change what the code means are the same in every mode.
@@ -74,8 +77,8 @@ class build_ext_cython(build_ext):
             build_dir=build_dir,
             compiler_directives=DIRECTIVES,
             emit_linenums=True,
-            annotate=wanted("PRICETIME_ANNOTATE"),
-            force=stale or wanted("PRICETIME_ANNOTATE"),
+            annotate=ANNOTATE,
+            force=stale or ANNOTATE,
         )
         extension.sources = made.sources
         super().build_extension(extension)

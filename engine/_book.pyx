@@ -20,7 +20,7 @@ from libc.string cimport memcpy, memset
 from engine.account cimport Account, account_reset
 from engine.bits cimport bits_unlikely
 from engine.core cimport (
-    ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_room, core_seek,
+    ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_room, core_find_id,
 )
 from engine.command cimport command_resume, command_take
 from engine.due cimport NEVER, due_refresh
@@ -510,7 +510,7 @@ cdef class Book:
         """Makes memory for what the next command may need; raises MemoryError, the book unchanged."""
         cdef Index* ids = &self.core.ids
         cdef uint64_t live = self.core.orders.live
-        if set_comes and not self.core.set_ready:
+        if set_comes:
             # It may begin to count the accounts of all that is live.
             self.memory_accounts.reserve(live + 1 + SPARE_MIN)
             self.memory_account_buckets.reserve(live // FILL + 2)
@@ -582,6 +582,7 @@ cdef class Book:
         while True:
             with nogil:
                 taken += run(&self.core, commands + taken, count - taken)
+            self.core.set_ready = False
             if taken == count or self.core.stage != STAGE_IDLE:
                 return taken
             if core_room(&self.core) < ROOM:
@@ -661,6 +662,7 @@ cdef class Book:
         result.order_id = order_id
         if bits_unlikely(self.core.spare == 0 or self.single.kind == SET):
             self.provide(self.single.kind == SET)
+            self.core.set_ready = False
         coming.command = self.single
         coming.tag = index_tag(self.single.order_id)
         coming.level = 0
@@ -684,7 +686,7 @@ cdef class Book:
         )
 
     cdef Command* command(self, uint8_t kind, timestamp) except NULL:
-        """The command to fill in, zeroed; the book is claimed by `call`, not yet here."""
+        """The command to fill in, zeroed."""
         cdef Command* command = &self.single
         memset(command, 0, sizeof(Command))
         command.kind = kind
@@ -717,7 +719,7 @@ cdef class Book:
         next_id = self.core.id_max + 1
         if next_id == 0:
             next_id = 1
-            while core_seek(&self.core, next_id, &place) != 0:
+            while core_find_id(&self.core, next_id, &place) != 0:
                 next_id += 1
         return next_id
 
@@ -787,7 +789,7 @@ cdef class Book:
             command.order_id = natural(order_id, U8, "order_id")
             command.account = natural(account, U4, "account")
             row.price, row.quantity = 0, 1  # of an order that is not there: refused for that alone
-            slot = core_seek(&self.core, command.order_id, &place)
+            slot = core_find_id(&self.core, command.order_id, &place)
             if slot != 0:
                 view_order(&self.core, slot, &row)
             command.price = whole(price, "price") if price is not None else row.price
@@ -906,7 +908,7 @@ cdef class Book:
         cdef uint32_t slot
         self.enter_idle()
         try:
-            slot = core_seek(&self.core, natural(order_id, U8, "order_id"), &place)
+            slot = core_find_id(&self.core, natural(order_id, U8, "order_id"), &place)
             if slot == 0:
                 return None
             rows = np.empty(1, _ORDER)
@@ -986,10 +988,7 @@ cdef class Book:
         return total + sum([events.nbytes for events in self.held])
 
     def __repr__(self):
-        return (
-            f"<Book bid={self.best_bid} ask={self.best_ask} orders={len(self)} "
-            f"phase={self.current_phase.name}>"
-        )
+        return f"<Book orders={len(self)} commands={self.commands} phase={self.current_phase.name}>"
 
     # --- the state as a whole
 
@@ -1072,7 +1071,7 @@ cdef class Book:
             [rows["accepted"], rows["priority"][rows["priority"] != rows["accepted"]]]
         )
         stamps.sort()
-        if np.any(stamps[1:] == stamps[:-1]):
+        if np.any(np.diff(stamps) == 0):
             raise ValueError("the checkpoint holds two orders that have their time from one event")
         try:
             self.check()

@@ -27,7 +27,6 @@ static __forceinline uint64_t bits_multiply(uint64_t a, uint64_t b, uint64_t *hi
 #define bits_prefetch(address) _mm_prefetch((const char *)(address), _MM_HINT_T0)
 #define bits_likely(x) (x)
 #define bits_unlikely(x) (x)
-#define PRICETIME_NOINLINE __declspec(noinline)
 #else
 static inline int bits_lowest(uint64_t word) { return __builtin_ctzll(word); }
 static inline int bits_highest(uint64_t word) { return 63 - __builtin_clzll(word); }
@@ -42,7 +41,6 @@ static inline uint64_t bits_multiply(uint64_t a, uint64_t b, uint64_t *high)
     do { __builtin_prefetch((const void *)(address), 1); __asm__ volatile(""); } while (0)
 #define bits_likely(x) __builtin_expect(!!(x), 1)
 #define bits_unlikely(x) __builtin_expect(!!(x), 0)
-#define PRICETIME_NOINLINE __attribute__((noinline))
 #endif
 
 /* A 32-bit name of a 64-bit key. Both halves of the product are folded in, so that keys which differ

@@ -10,7 +10,7 @@ from engine.account cimport account_enter, account_live, account_reset
 from engine.bits cimport bits_likely, bits_notional_in, bits_unlikely
 from engine.core cimport (
     ROOM, STAGE_DUE, STAGE_MATCH, STAGE_SERVE, Coming, Core, Taker, core_counts_accounts, core_detach,
-    core_find, core_level, core_order, core_rare, core_release, core_remove, core_room, core_terms,
+    core_find, core_level, core_order, core_rare, core_release, core_drop, core_room, core_terms,
     level_side,
 )
 from engine.due cimport SECOND
@@ -23,9 +23,11 @@ from engine.ladder cimport ladder_level
 from engine.matching cimport (
     Prospect, dry_run, match, order_reduce, reachable, settle, take, taker_aim, taker_crosses,
 )
-from engine.order cimport Order, Terms, order_level, order_rare, rare_at
+from engine.order cimport (
+    Order, Terms, order_level, order_rare, rare_at, terms_stp, terms_tif,
+)
 from engine.records cimport *
-from engine.screen cimport FLAGS_POST_ONLY, PRICE_END, screen
+from engine.screen cimport FLAGS_POST_ONLY, screen
 from engine.worklist cimport TAKE_ACCOUNT, TAKE_DAY, worklist_collect, worklist_link
 
 
@@ -96,8 +98,8 @@ cdef inline bint command_pass_time(Core* core) noexcept nogil:
         core.now = core.due.next
         slot = rare_at(&core.rares, ladder_level(&core.due.ladder, core.due.ladder.best).head).order
         order = core_order(core, slot)
-        event_order_cancelled(core, order, REASON_EXPIRED, order.remaining)
-        core_remove(core, slot)
+        event_order_cancelled(core, order, REASON_EXPIRED)
+        core_drop(core, slot)
     core.now = max(core.now, time)
     return True
 
@@ -115,8 +117,8 @@ cdef inline bint command_serve(Core* core) noexcept nogil:
         order = core_order(core, slot)
         if not order_rare(order):
             core_terms(core, slot).rare = 0
-        event_order_cancelled(core, order, core.serve_reason, order.remaining)
-        core_remove(core, slot)
+        event_order_cancelled(core, order, core.serve_reason)
+        core_drop(core, slot)
     return event_last(core)
 
 
@@ -279,7 +281,7 @@ cdef inline bint command_cancel(Core* core, const Command* command) noexcept nog
 
 cdef inline void cancel_found(Core* core, uint32_t slot, const Place* place) noexcept nogil:
     cdef Order* order = <Order*> place.item
-    event_order_cancelled(core, order, REASON_USER, order.remaining)
+    event_order_cancelled(core, order, REASON_USER)
     core_detach(core, order)
     core_release(core, slot, place)
 
@@ -357,8 +359,8 @@ cdef inline void taker_of_order(
     taker.flags = terms.flags
     taker.side = level_side(core_level(core, order_level(order)))
     taker.order_type = terms.order_type
-    taker.tif = terms.tif_stp & 15
-    taker.stp = terms.tif_stp >> 4
+    taker.tif = terms_tif(terms)
+    taker.stp = terms_stp(terms)
     taker.gone = False
 
 
@@ -409,7 +411,6 @@ cdef inline bint command_phase(Core* core, const Command* command) noexcept nogi
 
 cdef inline bint command_set(Core* core, const Command* command) noexcept nogil:
     cdef bint counted = core_counts_accounts(core)
-    core.set_ready = False
     core.spare = 0  # what a command may need has changed
     core.parameter[command.order_id] = command.price
     if core_counts_accounts(core) and not counted:

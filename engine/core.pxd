@@ -13,17 +13,17 @@ from engine.index cimport (
     Bucket, Index, Place, index_chain, index_erase, index_find, index_insert, index_locate,
     index_tag,
 )
-from engine.invariant cimport INVARIANT
 from engine.ladder cimport Ladder, Level, ladder_level
 from engine.order cimport (
     RARE_SHIFT, Order, Rare, Terms, order_at, order_level, order_rare, queue_append, queue_remove,
     rare_at, terms_at,
 )
-from engine.records cimport PARAMETER_ORDERS_PER_ACCOUNT, Command, Event
+from engine.records cimport PARAMETER_ORDERS_PER_ACCOUNT, PARAMETERS, Command, Event
 from engine.slab cimport Slab, slab_give, slab_give_at, slab_take
 
 cdef enum:
-    ROOM = 4           # events that there must be room for before a command is taken
+    ROOM = 4           # events that must fit before a command is taken: more than any makes unasked
+                       # (REPLACED, ACCEPTED, CANCELLED)
     AHEAD = 32         # commands that are looked at ahead, with some to spare; a power of two
 
 cdef enum:             # Stage: where a command goes on that ran out of room
@@ -73,12 +73,12 @@ cdef struct Core:
     # the state proper, with the orders below
     int64_t now            # ns
     int64_t last_price     # ticks, of the last trade; means nothing where there was none
-    int64_t[18] parameter  # by Parameter
+    int64_t[PARAMETERS] parameter # by Parameter
     uint32_t orders_max
     uint8_t phase
     # the command that is being carried out, and those that come
     Coming[AHEAD] coming   # a ring; see run
-    Coming* doing          # the one that is being carried out
+    Coming* doing          # the one that is being carried out; its place stays its own until it is done
     uint8_t stage
     uint8_t serve_reason   # why the worklist's orders go
     uint32_t serve         # the worklist's first order
@@ -94,7 +94,7 @@ cdef struct Core:
     Due due
     Accounts accounts
     uint32_t spare         # commands that can surely be taken before memory must be looked at
-    bint set_ready         # memory has been made for what a SET may begin to count
+    bint set_ready         # memory has been made for what the next command, a SET, may begin to count
 
 
 cdef inline Ladder* core_ladder(Core* core, uint8_t side) noexcept nogil:
@@ -134,7 +134,7 @@ cdef inline uint32_t core_find(
     return index_find(&core.ids, &core.orders, sizeof(Order), order_id, tag, place)
 
 
-cdef inline uint32_t core_seek(const Core* core, uint64_t order_id, Place* place) noexcept nogil:
+cdef inline uint32_t core_find_id(const Core* core, uint64_t order_id, Place* place) noexcept nogil:
     """The same, where the tag is not known."""
     return core_find(core, order_id, index_tag(order_id), place)
 
@@ -178,7 +178,7 @@ cdef inline void core_release_rare(Core* core, uint32_t slot) noexcept nogil:
     slab_give(&core.rares, rare, sizeof(Rare))
 
 
-cdef inline void core_remove(Core* core, uint32_t slot) noexcept nogil:
+cdef inline void core_drop(Core* core, uint32_t slot) noexcept nogil:
     """Ends a resting order."""
     cdef Order* order = core_order(core, slot)
     core_detach(core, order)

@@ -87,15 +87,15 @@ cdef inline void event_taker_cancelled(
 
 
 cdef inline void event_order_cancelled(
-    Core* core, const Order* order, uint8_t reason, int64_t quantity
+    Core* core, const Order* order, uint8_t reason
 ) noexcept nogil:
-    """Of a resting order, before it leaves its level."""
+    """Of a resting order, all that remains of it, before it leaves its level."""
     cdef Level* level = core_level(core, order_level(order))
     event_body(
         event_head(
             core, EVENT_CANCELLED, level_side(level), reason, order.account, order.id
         ),
-        level.price, quantity, 0, 0,
+        level.price, order.remaining, 0, 0,
     )
 
 

@@ -2,7 +2,7 @@
 #
 # Linear hashing over buckets of seven lanes, one cache line each: the table grows by splitting one
 # bucket at a time, so no insertion ever waits for a rehash, and nothing but that bucket moves. What
-# does not fit in a bucket spills into a chain behind it. At four entries a bucket on average a
+# does not fit in a bucket spills into a chain behind it. At three entries a bucket on average a
 # search reads one line and, thanks to the 32-bit tags, the one item that it wants.
 #
 # Invariant: an item stands once, in the chain of the bucket that its tag names. Unused lanes hold
@@ -21,7 +21,7 @@ cdef enum:
     LANES = 7
     LANES_MASK = 127
     FILL = 3          # entries a bucket before the next one is split
-    SPILLS_KEPT = 2   # room in `spills` that an insertion may need
+    SPILLS_KEPT = 1   # room in `spills` that is not counted on
 
 
 cdef struct Bucket:   # 64 bytes

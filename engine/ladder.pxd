@@ -1,7 +1,7 @@
 # The ladder: the occupied prices of one side in order, at any int64, dense or sparse.
 #
 # A trie of nodes with 64-way fan-out: six bits of the key a node, a bitmap of what is below it, and
-# no node with a single child, so that a lone price far away costs one node and not eleven. The next
+# no node with a single child, so that a lone price far away costs two nodes and not eleven. The next
 # price is a bit scan in the same node nearly always. A price's key is chosen so that the lower key is
 # the better price on either side; all code below is therefore written once, for "lower is better".
 #
@@ -15,6 +15,7 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from engine.bits cimport bits_highest, bits_lowest, bits_prefetch, bits_unlikely
 from engine.invariant cimport CHECK, INVARIANT
+from engine.records cimport BUY
 from engine.slab cimport Slab, slab_at, slab_give, slab_take
 
 cdef enum:
@@ -66,7 +67,7 @@ cdef inline void ladder_init(Ladder* ladder, Slab* levels, Slab* nodes, uint32_t
         ladder.recent[i].leaf = 0
     # Flipping the sign bit orders signed prices as unsigned keys; flipping the others reverses them.
     ladder.flip = <uint64_t> 1 << 63
-    if side == 1:
+    if side == BUY:
         ladder.flip = ~ladder.flip
 
 

@@ -3,11 +3,11 @@
 from libc.stdint cimport uint32_t
 
 from engine.core cimport (
-    Core, Taker, core_admit_rare, core_attach, core_seek, core_ladder, core_level,
+    Core, Taker, core_admit_rare, core_attach, core_find_id, core_ladder, core_level,
 )
 from engine.index cimport Place, index_tag
 from engine.ladder cimport ladder_add
-from engine.records cimport TIF_GTD, OrderRow
+from engine.records cimport STP_ALLOW, TIF_GTD, OrderRow
 from engine.screen cimport PRICE_END, price_sound, quantity_sound
 
 
@@ -18,9 +18,9 @@ cdef inline bint load_order(Core* core, const OrderRow* row) noexcept nogil:
     cdef uint32_t level
     if (
         not 1 <= row.side <= 2 or not price_sound(row.price) or not quantity_sound(row.remaining)
-        or row.order_id == 0 or row.tif > TIF_GTD or row.stp > 5 or row.reserved != 0
+        or row.order_id == 0 or row.tif > TIF_GTD or row.stp > STP_ALLOW or row.reserved != 0
         or (row.expires != 0) != (row.tif == TIF_GTD)
-        or core_seek(core, row.order_id, &place) != 0
+        or core_find_id(core, row.order_id, &place) != 0
     ):
         return False
     taker.id = row.order_id
@@ -48,4 +48,4 @@ cdef inline bint load_order(Core* core, const OrderRow* row) noexcept nogil:
 cdef inline void load_expiry(Core* core, const OrderRow* row) noexcept nogil:
     """Lets a loaded order expire; to be called in order of acceptance, as ties fall due in it."""
     cdef Place place
-    core_admit_rare(core, core_seek(core, row.order_id, &place), row.expires)
+    core_admit_rare(core, core_find_id(core, row.order_id, &place), row.expires)

@@ -8,7 +8,7 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.core cimport (
     STAGE_MATCH, Core, Taker, core_attach, core_chain, core_end, core_find, core_ladder, core_level, core_order,
-    core_release, core_remove, core_room, core_terms,
+    core_release, core_drop, core_room, core_terms,
 )
 from engine.event cimport (
     event_last, event_order_amended, event_order_cancelled, event_taker_amended,
@@ -23,7 +23,7 @@ from engine.order cimport Order, Terms, order_level
 from engine.records cimport (
     MARKET, PARAMETER_STP, REASON_CAPACITY, REASON_IOC, REASON_NO_LIQUIDITY, REASON_SELF_TRADE,
     STP_ALLOW, STP_CANCEL_BOTH, STP_CANCEL_MAKER, STP_CANCEL_TAKER, STP_DECREMENT, STP_DEFAULT,
-    TIF_FOK, TIF_IOC,
+    TIF_IOC,
 )
 from engine.screen cimport PRICE_END
 
@@ -207,8 +207,8 @@ cdef inline void self_trade(
             taker.gone = True
         return
     if stp != STP_CANCEL_TAKER:
-        event_order_cancelled(core, maker, REASON_SELF_TRADE, maker.remaining)
-        core_remove(core, slot)
+        event_order_cancelled(core, maker, REASON_SELF_TRADE)
+        core_drop(core, slot)
     if stp != STP_CANCEL_MAKER:
         event_taker_cancelled(core, taker, REASON_SELF_TRADE, taker.remaining)
         taker.gone = True
@@ -218,8 +218,8 @@ cdef inline void decrement_maker(Core* core, uint32_t slot, int64_t quantity) no
     """Takes lots off a resting order that keeps its place; it goes where nothing is left."""
     cdef Order* maker = core_order(core, slot)
     if quantity == maker.remaining:
-        event_order_cancelled(core, maker, REASON_SELF_TRADE, quantity)
-        core_remove(core, slot)
+        event_order_cancelled(core, maker, REASON_SELF_TRADE)
+        core_drop(core, slot)
         return
     order_reduce(core, maker, core_terms(core, slot), quantity)
     event_order_amended(core, maker, core_terms(core, slot), REASON_SELF_TRADE)
@@ -243,7 +243,7 @@ cdef inline bint settle(Core* core, Taker* taker) noexcept nogil:
     if taker.remaining > 0 and not taker.gone:
         if taker.order_type == MARKET:
             reason = REASON_NO_LIQUIDITY
-        elif taker.tif == TIF_IOC or taker.tif == TIF_FOK:
+        elif taker.tif == TIF_IOC:
             reason = REASON_IOC
         else:
             level = resting_level(core, taker)

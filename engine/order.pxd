@@ -57,6 +57,14 @@ cdef inline Rare* rare_at(const Slab* rares, uint32_t rare) noexcept nogil:
     return <Rare*> slab_at(rares, rare, sizeof(Rare))
 
 
+cdef inline uint8_t terms_tif(const Terms* terms) noexcept nogil:
+    return terms.tif_stp & 15
+
+
+cdef inline uint8_t terms_stp(const Terms* terms) noexcept nogil:
+    return terms.tif_stp >> 4
+
+
 cdef inline uint32_t order_level(const Order* order) noexcept nogil:
     return order.level_rare & LEVEL_MASK
 

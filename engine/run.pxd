@@ -1,6 +1,6 @@
 # The run: many commands, one after the other, as long as there is room for events and memory.
 
-from libc.stdint cimport uint32_t, uint64_t
+from libc.stdint cimport uint32_t
 
 from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.command cimport command_resume, command_take
@@ -27,6 +27,7 @@ cdef inline uint32_t spare_commands(const Core* core) noexcept nogil:
     that these need, an entry in the index, an account.
     """
     cdef uint32_t spare = min(slab_room(&core.orders), index_room(&core.ids, core.orders.live))
+    spare = min(spare, core.terms.capacity - 1 - core.orders.live)  # where growing failed half-way
     spare = min(spare, slab_room(&core.rares))
     spare = min(spare, slab_room(&core.levels) // 2)
     spare = min(spare, slab_room(&core.nodes) // (2 * NODES_KEPT))
@@ -112,8 +113,10 @@ cdef inline Py_ssize_t run(Core* core, const Command* commands, Py_ssize_t count
                 look_middle(core, &core.coming[(taken + MIDDLE) % AHEAD])
                 look_near(core, &core.coming[(taken + NEAR) % AHEAD])
         coming = &core.coming[taken % AHEAD]
-        if bits_unlikely(coming.command.kind == SET) and not core.set_ready:
-            break
+        if bits_unlikely(coming.command.kind == SET):
+            if taken != 0 or not core.set_ready:
+                break
+            core.set_ready = False
         taken += 1
         if not command_take(core, coming):
             break

@@ -12,6 +12,7 @@ from engine.due cimport SECOND
 from engine.records cimport *
 
 cdef enum:
+    TIF_PLAIN = 0x5B       # a bit for each TIF but AUCTION
     FLAGS_ALL = 511
     FLAGS_POST_ONLY = 3    # POST_ONLY, POST_ONLY_SLIDE
     FLAGS_SLOT = 480       # ICEBERG, MINIMUM, OCO, ON_FILL: each gives `slot` its own meaning
@@ -38,7 +39,7 @@ cdef inline uint8_t screen(const Core* core, const Command* command) noexcept no
     if bits_likely(command.kind == NEW and command.order_type == LIMIT and command.flags == 0):
         if bits_likely(
             command.reserved == 0 and command.order_id != 0 and 1 <= command.side <= 2
-            and command.tif <= TIF_GTD and 0x5B >> command.tif & 1 and command.stp <= STP_ALLOW
+            and command.tif <= TIF_GTD and TIF_PLAIN >> command.tif & 1 and command.stp <= STP_ALLOW
             and quantity_sound(command.quantity) and price_sound(command.price)
         ):
             return 0

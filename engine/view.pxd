@@ -1,17 +1,17 @@
 # The views: what the book holds, as rows for the outside.
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport uint32_t
 
 from engine.core cimport Core, core_level, core_order, core_rare, core_terms, level_side
 from engine.ladder cimport Ladder, Level, ladder_after
-from engine.order cimport Order, Terms, order_level, order_rare
+from engine.order cimport Order, Terms, order_level, order_rare, terms_stp, terms_tif
 from engine.records cimport LevelRow, OrderRow
 
 
-cdef inline uint32_t view_levels(
+cdef inline void view_levels(
     const Core* core, const Ladder* ladder, LevelRow* row, uint32_t depth
 ) noexcept nogil:
-    """Writes up to `depth` levels, best first; says how many."""
+    """Writes `depth` levels, of which there are as many, best first."""
     cdef uint32_t level_at = ladder.best
     cdef uint32_t count = 0
     cdef Level* level
@@ -22,7 +22,6 @@ cdef inline uint32_t view_levels(
         row[count].orders = level.orders
         count += 1
         level_at = ladder_after(ladder, level_at)
-    return count
 
 
 cdef inline void view_order(const Core* core, uint32_t slot, OrderRow* row) noexcept nogil:
@@ -39,8 +38,8 @@ cdef inline void view_order(const Core* core, uint32_t slot, OrderRow* row) noex
     row.expires = core_rare(core, slot).expires if order_rare(order) else 0
     row.side = level_side(level)
     row.order_type = terms.order_type
-    row.tif = terms.tif_stp & 15
-    row.stp = terms.tif_stp >> 4
+    row.tif = terms_tif(terms)
+    row.stp = terms_stp(terms)
     row.flags = terms.flags
     row.reserved = 0
 

@@ -1,13 +1,13 @@
 # The walk: everything that must hold in a book between two commands, checked from one end to the
 # other. Answers with the first thing that does not, as a number and two values for the message
-# (the edge has the words). Depends on nothing that it checks, but for the slabs' bounds.
+# (the edge has the words). It is for bugs in the kernels, not for bytes from outside: those are screened.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.account cimport Account, account_at, account_find, account_live
 from engine.bits cimport bits_lowest
 from engine.core cimport (
-    STAGE_IDLE, Core, core_counts_accounts, core_seek, core_level, core_order, core_rare,
+    STAGE_IDLE, Core, core_counts_accounts, core_find_id, core_level, core_order, core_rare,
     core_terms, level_side,
 )
 from engine.due cimport NEVER, SECOND
@@ -18,7 +18,9 @@ from engine.ladder cimport (
     FANOUT_BITS, RECENT, Ladder, Level, Node, ladder_after, ladder_find, ladder_key, ladder_level, ladder_lowest,
     ladder_node, ladder_prefix,
 )
-from engine.order cimport Order, Rare, Terms, order_level, order_rare, rare_at
+from engine.order cimport (
+    Order, Rare, Terms, order_level, order_rare, rare_at, terms_stp, terms_tif,
+)
 from engine.records cimport FLAG_POST_ONLY_SLIDE, LIMIT, STP_ALLOW, TIF_DAY, TIF_GTC, TIF_GTD
 from engine.screen cimport price_sound, quantity_sound
 from engine.slab cimport Slab, slab_at
@@ -249,12 +251,12 @@ cdef inline Fault walk_order(Core* core, uint32_t slot, const Level* level) noex
     """One resting order by itself: its terms, and the one entry that names it."""
     cdef Order* order = core_order(core, slot)
     cdef Terms* terms = core_terms(core, slot)
-    cdef uint8_t tif = terms.tif_stp & 15
+    cdef uint8_t tif = terms_tif(terms)
     cdef Place place
     if (
         not quantity_sound(order.remaining) or not quantity_sound(terms.quantity)
         or order.remaining > terms.quantity or not price_sound(level.price)
-        or terms.order_type != LIMIT or terms.tif_stp >> 4 > STP_ALLOW or terms.flags > FLAG_POST_ONLY_SLIDE
+        or terms.order_type != LIMIT or terms_stp(terms) > STP_ALLOW or terms.flags > FLAG_POST_ONLY_SLIDE
         or (tif != TIF_DAY and tif != TIF_GTC and tif != TIF_GTD) or order.id == 0
         or terms.accepted == 0 or terms.priority < terms.accepted
         or terms.priority > core.sequence or order.id > core.id_max
@@ -264,7 +266,7 @@ cdef inline Fault walk_order(Core* core, uint32_t slot, const Level* level) noex
         return fault(FAULT_RARE, order.id, terms.rare)
     if order_rare(order) and core_rare(core, slot).order != slot:
         return fault(FAULT_RARE, order.id, terms.rare)
-    if core_seek(core, order.id, &place) != slot:
+    if core_find_id(core, order.id, &place) != slot:
         return fault(FAULT_INDEX_ENTRY, order.id, slot)
     return fault(FAULT_NONE, 0, 0)
 
@@ -279,9 +281,11 @@ cdef inline Fault walk_queue(Core* core, uint32_t level_at, uint32_t* orders) no
     cdef uint64_t priority = 0
     cdef Fault found
     while slot != 0:
+        if slot >= core.orders.used or count > core.orders.live:
+            return fault(FAULT_QUEUE_LINK, 0, slot)
         if (
-            slot >= core.orders.used or core_order(core, slot).prior != prior
-            or order_level(core_order(core, slot)) != level_at or count > core.orders.live
+            core_order(core, slot).prior != prior
+            or order_level(core_order(core, slot)) != level_at
         ):
             return fault(FAULT_QUEUE_LINK, core_order(core, slot).id, slot)
         found = walk_order(core, slot, level)

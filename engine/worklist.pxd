@@ -10,7 +10,8 @@
 from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from engine.core cimport Core, core_level, core_order, core_rare, core_terms, level_side
-from engine.order cimport Order, order_level, order_rare
+from engine.order cimport Order, order_level, order_rare, terms_tif
+from engine.records cimport TIF_DAY
 
 cdef enum:
     BINS = 32          # sorted runs of 2^i orders: enough for any book
@@ -39,7 +40,7 @@ cdef inline bint worklist_takes(
     if order.remaining == 0:
         return False
     if take == TAKE_DAY:
-        return core_terms(core, slot).tif_stp & 15 == 0
+        return terms_tif(core_terms(core, slot)) == TIF_DAY
     if account != 0 and order.account != account:
         return False
     return side == 0 or level_side(core_level(core, order_level(order))) == side
@@ -69,21 +70,21 @@ cdef inline uint32_t worklist_collect(
 ) noexcept nogil:
     """The first order of a new worklist, or 0: nothing to do."""
     cdef uint32_t[BINS] bin
-    cdef uint32_t slot, run, i
+    cdef uint32_t slot, chain, i
     for i in range(<uint32_t> BINS):
         bin[i] = 0
     for slot in range(1, core.orders.used):
         if not worklist_takes(core, slot, take, account, side):
             continue
         worklist_link(core, slot)[0] = 0
-        run = slot
+        chain = slot
         i = 0
         while bin[i] != 0:
-            run = worklist_merge(core, bin[i], run, take)
+            chain = worklist_merge(core, bin[i], chain, take)
             bin[i] = 0
             i += 1
-        bin[i] = run
-    run = 0
+        bin[i] = chain
+    chain = 0
     for i in range(<uint32_t> BINS):
-        run = worklist_merge(core, bin[i], run, take)
-    return run
+        chain = worklist_merge(core, bin[i], chain, take)
+    return chain

@@ -105,7 +105,7 @@ MUTANTS = [
            "    reason = check_owned", "a cancel while closed"),
     Mutant("command", "    core.serve = worklist_collect(core, TAKE_DAY, 0, 0)", "    core.serve = worklist_collect(core, TAKE_ACCOUNT, 0, 0)",
            "closing ends all orders"),
-    Mutant("screen", "0x5B >> command.tif & 1", "0x5F >> command.tif & 1", "an auction order taken for a plain one"),
+    Mutant("screen", "TIF_PLAIN = 0x5B", "TIF_PLAIN = 0x5F", "an auction order taken for a plain one"),
     Mutant("screen", "    return 0 < quantity < PRICE_END", "    return 0 < quantity <= PRICE_END", "a quantity of 2^62"),
     Mutant("screen", "        return value >= 0 and not 0 < present[PARAMETER_MAX_NOTIONAL] < value",
            "        return value >= 0", "a least notional above the largest"),
@@ -138,8 +138,8 @@ MUTANTS = [
     Mutant("slab", "    slab.free = item\n    slab.live -= 1", "    slab.live -= 1", "a freed item is lost"),
     Mutant("event", "    (core.event - 1).flags |= MARK_LAST\n", "", "no event is the last"),
     Mutant("event", "    core.trades += 1\n", "", "trades are not numbered"),
-    Mutant("load", "    core_admit_rare(core, core_seek(core, row.order_id, &place), row.expires)\n",
-           "    core_seek(core, row.order_id, &place)\n", "a restored order does not expire"),
+    Mutant("load", "    core_admit_rare(core, core_find_id(core, row.order_id, &place), row.expires)\n",
+           "    core_find_id(core, row.order_id, &place)\n", "a restored order does not expire"),
 ]  # fmt: skip
 
 
