@@ -75,9 +75,6 @@ cdef enum:
     EVENTS_FEW = 64    # least events that an answer array is made for
 
 cdef list STATUS = [None] + list(_Status)
-cdef list REASON = [None] * (max(_Reason) + 1)
-for _reason in _Reason:
-    REASON[_reason] = _reason
 
 assert sizeof(Command) == _COMMAND.itemsize and sizeof(Event) == _EVENT.itemsize
 assert sizeof(LevelRow) == _LEVEL.itemsize and sizeof(OrderRow) == _ORDER.itemsize
@@ -289,6 +286,9 @@ cdef class Result:
     cdef readonly uint64_t order_id
     """The order that the command brought in, changed or ended; 0 for a command without one."""
 
+    def __init__(self):
+        raise TypeError("results come from the methods of a Book")
+
     cdef const Event* first(self):
         return <const Event*> PyBytes_AS_STRING(self.data)
 
@@ -299,8 +299,11 @@ cdef class Result:
         return self.first() + self.count() - 1
 
     cdef bint own(self, const Event* event):
-        """Whether the event is about the command's order, at or after its entry."""
-        return event.order_id == self.order_id and self.order_id != 0
+        """Whether the event is about the command's order. What expired first may have had its id."""
+        return (
+            event.order_id == self.order_id and self.order_id != 0
+            and not (event.kind == EVENT_CANCELLED and event.reason == REASON_EXPIRED)
+        )
 
     @property
     def status(self):
@@ -352,10 +355,10 @@ cdef class Result:
         """Why the command was rejected or its order cancelled, a `Reason`; else None."""
         cdef Py_ssize_t i
         if self.last().kind == EVENT_REJECTED:
-            return REASON[self.last().reason]
+            return _Reason(self.last().reason)
         for i in range(self.count()):
             if self.first()[i].kind == EVENT_CANCELLED and self.own(self.first() + i):
-                return REASON[self.first()[i].reason]
+                return _Reason(self.first()[i].reason)
         return None
 
     @property
@@ -388,8 +391,10 @@ cdef class Result:
         return _result, (self.data, self.order_id)
 
 
-def _result(bytes data, uint64_t order_id) -> Result:
+def _result(bytes data not None, uint64_t order_id) -> Result:
     """A result from its events' bytes, for pickling."""
+    if len(data) == 0 or len(data) % <Py_ssize_t> sizeof(Event) != 0:
+        raise ValueError(f"{len(data)} bytes are not the events of a command")
     cdef Result result = Result.__new__(Result)
     result.data = data
     result.order_id = order_id
@@ -420,11 +425,14 @@ cdef class Book:
     cdef list held           # arrays of events that a failed call could not hand over
     cdef Command single      # what a method for one command fills in
     cdef Event[SCRATCH] scratch
+    cdef Py_ssize_t untold   # events in `scratch` that are not held yet, nor handed over
+    cdef Py_ssize_t filled   # events in the last array that is held, while it is written to; else -1
     cdef object __weakref__
 
     def __cinit__(self, *args, **keywords):
         memset(&self.core, 0, sizeof(Core))
         self.held = []
+        self.filled = -1
         self.memory_orders = self.memory(&self.core.orders, sizeof(Order))
         self.memory_terms = self.memory(&self.core.terms, sizeof(Terms))
         self.memory_rares = self.memory(&self.core.rares, sizeof(Rare))
@@ -455,6 +463,7 @@ cdef class Book:
     ):
         if self.core.commands != 0 or self.core.orders.live != 0:
             raise RuntimeError("this book is in use: make a new one")
+        max_orders = as_int(max_orders, "max_orders")
         if not 0 <= max_orders <= ORDERS_MAX:
             raise ValueError(f"max_orders {max_orders} is outside 0..{ORDERS_MAX}")
         self.core.orders_max = max_orders
@@ -478,11 +487,12 @@ cdef class Book:
 
     cdef int set_first(self, int parameter, name, value) except -1:
         """Sets a parameter of a new book; the others have been set, or are at their widest."""
-        if isinstance(value, float) or not -_BOUND < value < _BOUND:
-            raise ValueError(f"{name} {value!r} does not lie between -2**62 and 2**62, or is no whole number")
+        value = as_int(value, name)
+        if not -_BOUND < value < _BOUND:
+            raise ValueError(f"{name} {value} does not lie between -2**62 and 2**62")
         if not screen_value(self.core.parameter, parameter, value):
             raise ValueError(
-                f"{name} {value!r} is not possible: minima lie at or below maxima, quantities are at "
+                f"{name} {value:d} is not possible: minima lie at or below maxima, quantities are at "
                 "least 1, notionals and counts at least 0, stp is one of pricetime.STP without DEFAULT"
             )
         self.core.parameter[parameter] = value
@@ -499,7 +509,7 @@ cdef class Book:
     cdef int enter_idle(self) except -1:
         """Begins a call that needs a book between two commands."""
         self.enter()
-        if bits_unlikely(self.core.stage != STAGE_IDLE or len(self.held) != 0):
+        if bits_unlikely(self.owes()):
             claim_give(&self.claim)
             raise RuntimeError(
                 "events of earlier commands are still to be read: call process(commands[:0]) first"
@@ -546,9 +556,9 @@ cdef class Book:
 
         commands: one-dimensional array of COMMAND; read-only and strided ones are fine.
         out: array of EVENT, at least four, to write to. The answer is then its filled head. Where the
-        events of all commands do not fit, `process` stops when `out` is full: `commands` of the book
-        says how many it has taken in its life, and `pending` whether the last of these has more to
-        say. Call again with the commands that were not taken (none is fine) to go on.
+        events of all commands do not fit, `process` stops when `out` is full, or nearly: `commands` of
+        the book says how many it has taken in its life, and `pending` whether the last of these has
+        more to say. Call again with the commands that were not taken (none is fine) to go on.
 
         Without `out` the answer is a new array with everything. Any bytes are a command: what cannot
         be done is answered by an event, never by an exception. TypeError and ValueError are for the
@@ -568,6 +578,7 @@ cdef class Book:
                 PyObject_GetBuffer(commands, &given, PyBUF_SIMPLE)
             self.enter()
             try:
+                self.keep()
                 if out is not None:
                     return self.process_to(<const Command*> given.buf, len(commands), out)
                 return self.process_all(<const Command*> given.buf, len(commands))
@@ -635,14 +646,22 @@ cdef class Book:
             room = count - begin + (count - begin) // 2 + EVENTS_FEW
             events = np.empty(room, _EVENT)
             first = <Event*> <uintptr_t> <object> events.ctypes.data
+            self.held.append(events)
+            self.filled = 0
             self.core.event = first
             self.core.event_end = first + room
             try:
                 begin += self.process_some(commands + begin, count - begin)
             finally:
-                self.held.append(events[: self.core.event - first])
+                self.filled = self.core.event - first
+                if self.filled == 0:
+                    del self.held[len(self.held) - 1]
+                    self.filled = -1
+            self.keep()
             if begin == count and self.core.stage == STAGE_IDLE:
                 break
+        if len(self.held) == 0:
+            return np.empty(0, _EVENT)
         events = self.held[0] if len(self.held) == 1 else np.concatenate(self.held)
         self.held = []
         return events
@@ -650,7 +669,10 @@ cdef class Book:
     @property
     def pending(self):
         """Whether the last command taken has events that `process` has still to return."""
-        return self.core.stage != STAGE_IDLE or len(self.held) != 0
+        return self.owes()
+
+    cdef bint owes(self):
+        return self.core.stage != STAGE_IDLE or len(self.held) != 0 or self.untold != 0
 
     # --- one command at a time
 
@@ -669,21 +691,33 @@ cdef class Book:
         self.core.event = self.scratch
         self.core.event_end = self.scratch + SCRATCH
         done = command_take(&self.core, coming)
-        result.data = self.told()
+        self.untold = self.core.event - self.scratch
         while not done:
+            self.keep()
             self.core.event = self.scratch
             done = command_resume(&self.core)
-            self.held.append(np.frombuffer(result.data, _EVENT))
-            result.data = self.told()
+            self.untold = self.core.event - self.scratch
         if self.held:
-            result.data = b"".join([part.tobytes() for part in self.held]) + result.data
+            self.keep()
+            result.data = b"".join(self.held)
             self.held = []
+        else:
+            result.data = self.told()
+            self.untold = 0
         return result
 
     cdef bytes told(self):
-        return PyBytes_FromStringAndSize(
-            <char*> self.scratch, (self.core.event - self.scratch) * sizeof(Event)
-        )
+        return PyBytes_FromStringAndSize(<char*> self.scratch, self.untold * sizeof(Event))
+
+    cdef int keep(self) except -1:
+        """Keeps events that are not handed over yet for the next call; may fail, and be called again."""
+        if self.untold != 0:
+            self.held.append(np.frombuffer(self.told(), _EVENT))
+            self.untold = 0
+        if self.filled >= 0:
+            self.held[len(self.held) - 1] = self.held[len(self.held) - 1][: self.filled]
+            self.filled = -1
+        return 0
 
     cdef Command* command(self, uint8_t kind, timestamp) except NULL:
         """The command to fill in, zeroed."""
@@ -710,12 +744,12 @@ cdef class Book:
         command.expires = natural(expires, U4, "expires")
         return command
 
-    cdef uint64_t id_or_next(self, order_id) except? 0:
+    cdef uint64_t id_or_next(self, order_id, str name) except? 0:
         """The id given; for None one more than the highest so far, or at the end of ids the lowest free."""
         cdef Place place
         cdef uint64_t next_id
         if order_id is not None:
-            return natural(order_id, U8, "order_id")
+            return natural(order_id, U8, name)
         next_id = self.core.id_max + 1
         if next_id == 0:
             next_id = 1
@@ -738,7 +772,7 @@ cdef class Book:
             command = self.order_command(
                 NEW, LIMIT, side, price, quantity, account, tif, stp, flags, expires, timestamp
             )
-            command.order_id = self.id_or_next(order_id)
+            command.order_id = self.id_or_next(order_id, "order_id")
             return self.call(command.order_id)
         finally:
             claim_give(&self.claim)
@@ -756,7 +790,7 @@ cdef class Book:
             command = self.order_command(
                 NEW, MARKET, side, 0, quantity, account, tif, stp, flags, expires, timestamp
             )
-            command.order_id = self.id_or_next(order_id)
+            command.order_id = self.id_or_next(order_id, "order_id")
             return self.call(command.order_id)
         finally:
             claim_give(&self.claim)
@@ -813,7 +847,7 @@ cdef class Book:
                 REPLACE, LIMIT, side, price, quantity, account, tif, stp, flags, expires, timestamp
             )
             command.order_id = natural(order_id, U8, "order_id")
-            command.slot = self.id_or_next(new_id)
+            command.slot = self.id_or_next(new_id, "new_id")
             return self.call(command.slot)
         finally:
             claim_give(&self.claim)
@@ -985,10 +1019,17 @@ cdef class Book:
             self.memory_accounts, self.memory_account_buckets, self.memory_account_spills,
         ):
             total += memory.nbytes()
-        return total + sum([events.nbytes for events in self.held])
+        for events in self.held:
+            total += events.nbytes
+        return total
 
     def __repr__(self):
-        return f"<Book orders={len(self)} commands={self.commands} phase={self.current_phase.name}>"
+        if self.owes() or self.claim:
+            return f"<Book busy orders={len(self)}>"
+        return (
+            f"<Book bid={self.best_bid} ask={self.best_ask} orders={len(self)} "
+            f"phase={self.current_phase.name}>"
+        )
 
     # --- the state as a whole
 
@@ -1003,7 +1044,8 @@ cdef class Book:
         header["timestamp"] = self.core.now
         header["last_price"] = self.core.last_price
         header["orders_max"] = self.core.orders_max
-        header["parameter"][0] = [self.core.parameter[<int> p] for p in _Parameter]
+        for p in _Parameter:
+            header["parameter"][0, p - 1] = self.core.parameter[<int> p]
         return header
 
     def checkpoint(self):

@@ -28,6 +28,7 @@ from pricetime import (
 COUNT = 120
 any_tape = st.builds(tape, st.integers(0, 2**32), st.sampled_from(list(PROFILES)), st.just(COUNT))
 points = st.integers(0, COUNT)
+FAR = 10**15  # ticks and ids that no tape comes near
 
 
 def tape_of(*profiles):
@@ -256,6 +257,34 @@ def test_any_cut_into_batches_gives_the_same_bytes(commands, cuts, room):
     assert whole.checkpoint() == parts.checkpoint() == small.checkpoint()
 
 
+@pytest.fixture(scope="module")
+def deep():
+    """A checkpoint deep enough for a batch to look far ahead; a tape finds room beside it."""
+    book = pt.Book()
+    many = orders(70_000, FAR, price=-1000 - np.arange(70_000) % 5000)
+    many["side"][::2] = Side.SELL
+    many["price"][::2] *= -1
+    many["tif"][::50] = TIF.GTD
+    many["expires"] = 2**32 - 1 - np.arange(70_000) % 7
+    book.process(many)
+    assert len(book) == 70_000
+    return book.checkpoint()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_looking_ahead_in_a_deep_book_changes_nothing(deep, profile):
+    commands = tape(8, profile, 1500)
+    deeper = (np.arange(1500) % 5 == 0) & np.isin(commands["kind"], (Kind.CANCEL, Kind.AMEND))
+    commands["order_id"][deeper] = FAR + 7 * np.arange(1500)[deeper]
+    commands["kind"][commands["kind"] == Kind.MASS_CANCEL] = Kind.CANCEL
+    far_ahead, nothing_ahead = pt.Book.restore(deep), pt.Book.restore(deep)
+    events = far_ahead.process(commands)
+    single = [events_of_one for _, events_of_one in one_by_one(nothing_ahead, commands)]
+    assert events.tobytes() == np.concatenate(single).tobytes()
+    far_ahead.check()
+    assert far_ahead.state_hash() == nothing_ahead.state_hash()
+
+
 @given(any_tape, points)
 def test_a_checkpoint_at_any_point_changes_nothing(commands, point):
     book = pt.Book(max_orders=40)
@@ -280,8 +309,6 @@ def test_the_book_can_be_rebuilt_from_its_events_alone(commands):
 
 
 # -- the state's name -----------------------------------------------------------------------------
-
-FAR = 10**15  # ticks and ids that no tape comes near
 
 
 def disturb(book, count):

@@ -155,7 +155,7 @@ def leave(megabytes):
     most = resource.RLIM_INFINITY
     if megabytes is not None:
         status = open("/proc/self/status").read()
-        most = (int(re.search(r"VmSize:\\s+(\\d+)", status)[1]) << 10) + (megabytes << 20)
+        most = (int(re.search(r"VmSize:\\s+(\\d+)", status)[1]) << 10) + int(megabytes * 2**20)
     resource.setrlimit(resource.RLIMIT_AS, (most, resource.RLIM_INFINITY))
 
 def sells(count):
@@ -188,10 +188,10 @@ def limited(script):
 
 def test_batch_without_memory_raises_and_goes_on_when_there_is_some():
     limited("""
-        commands = orders(400_000)
+        commands = orders(200_000)
         expected = pt.Book().process(commands).tobytes()
         book, told, failed = pt.Book(), [], False
-        leave(12)
+        leave(8)
         try:
             while book.commands < len(commands):
                 told.append(book.process(commands[book.commands:][:10_000]))
@@ -209,9 +209,9 @@ def test_batch_without_memory_raises_and_goes_on_when_there_is_some():
 
 def test_one_large_batch_without_memory_loses_no_event():
     limited("""
-        commands = orders(400_000)
+        commands = orders(200_000)
         expected = pt.Book().process(commands).tobytes()
-        for megabytes in (0, 8, 64, 70, 80):
+        for megabytes in (0, 8, 30, 34, 38, 42):
             book, told = pt.Book(), []
             leave(megabytes)
             try:
@@ -220,6 +220,7 @@ def test_one_large_batch_without_memory_loses_no_event():
             except MemoryError:
                 failed = True
             leave(None)
+            assert book.pending == (failed and book.sequence > 0)
             told.append(book.process(NOTHING))
             book.check()
             told.append(book.process(commands[book.commands:]))
@@ -231,10 +232,10 @@ def test_one_large_batch_without_memory_loses_no_event():
 
 def test_batch_through_out_tells_what_was_done_before_it_raises():
     limited("""
-        commands, out = orders(400_000), np.zeros(8000, pt.EVENT)
+        commands, out = orders(200_000), np.zeros(8000, pt.EVENT)
         expected = pt.Book().process(commands).tobytes()
         book, told, failed = pt.Book(), 0, False
-        leave(12)
+        leave(8)
         try:
             while book.commands < len(commands):
                 events = book.process(commands[book.commands:], out=out)
@@ -248,6 +249,29 @@ def test_batch_through_out_tells_what_was_done_before_it_raises():
         assert told == 96 * book.sequence and not book.pending
         book.check()
         assert expected[told:] == through(book, commands[book.commands:], out)
+    """)
+
+
+def test_memory_may_end_between_any_two_of_the_books_arrays():
+    limited("""
+        commands, failed = orders(30_000), 0
+        commands["price"] = np.arange(30_000) % 700
+        commands["tif"][::5], commands["expires"] = pt.TIF.GTD, 9
+        out = np.zeros(4000, pt.EVENT)
+        expected = through(pt.Book(), commands, out)
+        for step in range(30):
+            book, told = pt.Book(), []
+            leave(0.1 * step)
+            try:
+                while book.commands < len(commands):
+                    told.append(len(book.process(commands[book.commands:], out=out)))
+            except MemoryError:
+                failed += 1
+            leave(None)
+            book.check()
+            assert expected[sum(told) * 96:] == through(book, commands[book.commands:], out)
+            book.check()
+        assert 5 < failed < 30
     """)
 
 
@@ -270,15 +294,15 @@ def test_call_without_memory_raises_and_enters_nothing():
 def test_mass_cancel_without_memory_loses_no_event():
     limited("""
         failed = 0
-        for megabytes in (0, 2, 6, 12, 18, 24, 30):
-            book, told = sells(200_000), NOTHING
+        for megabytes in (0, 1, 3, 6, 9, 15):
+            book, told = sells(100_000), NOTHING
             leave(megabytes)
             try:
                 told = book.process(MASS_CANCEL)
             except MemoryError:
                 failed += 1
             leave(None)
-            assert len(told) + len(book.process(NOTHING)) == 200_000, megabytes
+            assert len(told) + len(book.process(NOTHING)) == 100_000, megabytes
             book.check()
             assert len(book) == 0
             del book, told
@@ -289,15 +313,15 @@ def test_mass_cancel_without_memory_loses_no_event():
 def test_sweep_by_a_call_without_memory_loses_no_event():
     limited("""
         failed = 0
-        for megabytes in (0, 2, 6, 12, 18, 24, 30):
-            book, told = sells(200_000), NOTHING
+        for megabytes in (0, 1, 3, 6, 9, 15):
+            book, told = sells(100_000), NOTHING
             leave(megabytes)
             try:
-                told = book.limit(1, 100, 200_000).events
+                told = book.limit(1, 100, 100_000).events
             except MemoryError:
                 failed += 1
             leave(None)
-            assert len(told) + len(book.process(NOTHING)) == 200_001, megabytes
+            assert len(told) + len(book.process(NOTHING)) == 100_001, megabytes
             book.check()
             assert len(book) == 0
             del book, told
@@ -308,8 +332,8 @@ def test_sweep_by_a_call_without_memory_loses_no_event():
 def test_set_that_begins_to_count_accounts_without_memory_changes_nothing():
     limited("""
         book, failed = pt.Book(), False
-        commands = orders(300_000)
-        commands["account"] = np.arange(300_000)
+        commands = orders(100_000)
+        commands["account"] = np.arange(100_000)
         book.process(commands)
         before = book.checkpoint()
         leave(1)
@@ -327,7 +351,7 @@ def test_set_that_begins_to_count_accounts_without_memory_changes_nothing():
 
 def test_views_without_memory_leave_the_book_as_it_is():
     limited("""
-        book = sells(200_000)
+        book = sells(100_000)
         before = book.state_hash()
         for view in (book.orders, book.checkpoint, book.__copy__, book.state_hash):
             leave(1)
@@ -344,8 +368,8 @@ def test_views_without_memory_leave_the_book_as_it_is():
 
 def test_restore_without_memory_is_no_fault_of_the_bytes():
     limited("""
-        data, failed = sells(200_000).checkpoint(), False
-        for megabytes in range(0, 40, 4):
+        data, failed = sells(100_000).checkpoint(), False
+        for megabytes in range(0, 40, 2):
             leave(megabytes)
             try:
                 pt.Book.restore(data)

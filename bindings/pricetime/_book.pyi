@@ -1,0 +1,158 @@
+from typing import Any, Final, SupportsIndex, final
+
+import numpy as np
+import numpy.typing as npt
+from typing_extensions import Self
+
+from pricetime.records import STP, TIF, Flag, Parameter, Phase, Reason, Side, Status
+from pricetime.result import Trade
+
+CHECKED: Final[bool]
+ORDERS_MAX: Final = 2147483647
+
+@final
+class Result:
+    @property
+    def status(self) -> Status: ...
+    @property
+    def order_id(self) -> int: ...
+    @property
+    def filled(self) -> int: ...
+    @property
+    def remaining(self) -> int: ...
+    @property
+    def reason(self) -> Reason | None: ...
+    @property
+    def trades(self) -> tuple[Trade, ...]: ...
+    @property
+    def events(self) -> npt.NDArray[np.void]: ...
+
+class Book:
+    def __init__(
+        self,
+        *,
+        max_orders: SupportsIndex = 2147483647,
+        min_price: SupportsIndex | None = None,
+        max_price: SupportsIndex | None = None,
+        min_quantity: SupportsIndex = 1,
+        max_quantity: SupportsIndex = 4611686018427387903,
+        min_notional: SupportsIndex = 0,
+        max_notional: SupportsIndex = 0,
+        orders_per_account: SupportsIndex = 0,
+        stp: STP | SupportsIndex = 5,
+    ) -> None: ...
+    def process(
+        self,
+        commands: npt.NDArray[np.void] | np.void,
+        out: npt.NDArray[np.void] | None = None,
+    ) -> npt.NDArray[np.void]: ...
+    @property
+    def pending(self) -> bool: ...
+    def limit(
+        self,
+        side: Side | SupportsIndex,
+        price: SupportsIndex,
+        quantity: SupportsIndex,
+        *,
+        account: SupportsIndex = 0,
+        tif: TIF | SupportsIndex = 1,
+        stp: STP | SupportsIndex = 0,
+        flags: Flag | SupportsIndex = 0,
+        expires: SupportsIndex = 0,
+        order_id: SupportsIndex | None = None,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def market(
+        self,
+        side: Side | SupportsIndex,
+        quantity: SupportsIndex,
+        *,
+        account: SupportsIndex = 0,
+        tif: TIF | SupportsIndex = 3,
+        stp: STP | SupportsIndex = 0,
+        flags: Flag | SupportsIndex = 0,
+        expires: SupportsIndex = 0,
+        order_id: SupportsIndex | None = None,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def cancel(
+        self,
+        order_id: SupportsIndex,
+        *,
+        account: SupportsIndex = 0,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def amend(
+        self,
+        order_id: SupportsIndex,
+        *,
+        price: SupportsIndex | None = None,
+        quantity: SupportsIndex | None = None,
+        account: SupportsIndex = 0,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def replace(
+        self,
+        order_id: SupportsIndex,
+        side: Side | SupportsIndex,
+        price: SupportsIndex,
+        quantity: SupportsIndex,
+        *,
+        new_id: SupportsIndex | None = None,
+        account: SupportsIndex = 0,
+        tif: TIF | SupportsIndex = 1,
+        stp: STP | SupportsIndex = 0,
+        flags: Flag | SupportsIndex = 0,
+        expires: SupportsIndex = 0,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def mass_cancel(
+        self,
+        *,
+        account: SupportsIndex = 0,
+        side: Side | SupportsIndex = 0,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def phase(self, phase: Phase | SupportsIndex, *, timestamp: SupportsIndex = 0) -> Result: ...
+    def clock(self, timestamp: SupportsIndex) -> Result: ...
+    def set(
+        self,
+        parameter: Parameter | SupportsIndex,
+        value: SupportsIndex,
+        *,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    @property
+    def best_bid(self) -> int | None: ...
+    @property
+    def best_ask(self) -> int | None: ...
+    def bids(self, depth: SupportsIndex | None = None) -> npt.NDArray[np.void]: ...
+    def asks(self, depth: SupportsIndex | None = None) -> npt.NDArray[np.void]: ...
+    def order(self, order_id: SupportsIndex) -> np.void | None: ...
+    def orders(self) -> npt.NDArray[np.void]: ...
+    def __len__(self) -> int: ...
+    @property
+    def current_phase(self) -> Phase: ...
+    @property
+    def parameters(self) -> dict[str, int]: ...
+    @property
+    def max_orders(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def last_price(self) -> int | None: ...
+    @property
+    def commands(self) -> int: ...
+    @property
+    def sequence(self) -> int: ...
+    @property
+    def trades(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    def checkpoint(self) -> bytes: ...
+    @classmethod
+    def restore(cls, data: bytes | bytearray | memoryview) -> Self: ...
+    def state_hash(self) -> str: ...
+    def check(self) -> None: ...
+    def __copy__(self) -> Self: ...
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self: ...
