@@ -1,4 +1,4 @@
-# make run, make test: both set everything up in .venv first. Needs Python 3.10+, a C compiler, make.
+# make run, make test: both set everything up in .venv first. Needs Python 3.10+ and a C compiler.
 
 PYTHON ?= python3
 VENV ?= .venv

@@ -1,7 +1,7 @@
 """Builds the one extension, pricetime._book. All that is not code lives in pyproject.toml.
 
-Environment variables choose a build mode, and each mode has a build directory of its own, as neither
-Cython nor setuptools notices that the flags have changed since the files there were made:
+Environment variables choose a build mode, and each mode has a build directory of its own, as
+neither Cython nor setuptools notices that the flags have changed since the files there were made:
 
     PRICETIME_DEBUG=1                     CHECKs on, bounds checked, -Og -g
     PRICETIME_SANITIZE=address,undefined  the same, under those sanitizers
@@ -28,8 +28,8 @@ MODE = "sanitize-" + SANITIZE.replace(",", "-") if SANITIZE else "debug" if DEBU
 if ANNOTATE:
     MODE += "-annotated"  # its C has no #line directives
 
-# Given to cythonize, since directives at the head of the .pyx do not reach the .pxd files. Those that
-# change what the code means are the same in every mode.
+# Given to cythonize, since directives at the head of the .pyx do not reach the .pxd files. Those
+# that change what the code means are the same in every mode.
 DIRECTIVES = {
     "language_level": 3,
     "cdivision": True,
@@ -52,7 +52,12 @@ def flags() -> tuple[list[str], list[str]]:
         # Python's own flags may hold -fwrapv, under which a signed overflow is nothing to report.
         sanitize = f"-fsanitize={SANITIZE}"
         return [
-            sanitize, "-fno-sanitize-recover=all", "-fno-wrapv", "-fno-omit-frame-pointer", "-O1", "-g",
+            sanitize,
+            "-fno-sanitize-recover=all",
+            "-fno-wrapv",
+            "-fno-omit-frame-pointer",
+            "-O1",
+            "-g",
         ], [sanitize]
     if DEBUG:
         return ["-Og", "-g"], []

@@ -1,10 +1,10 @@
 """The compiled book: the border between Python and the kernels.
 
-This is the only file with Python objects. It owns the memory (numpy arrays), checks what callers hand
-in, copies what leaves, and lets one caller at a time into a book. What a command may contain is not
-checked here: any bytes are a command, and the kernel answers with an event.
+This is the only file with Python objects. It owns the memory (numpy arrays), checks what callers
+hand in, copies what leaves, and lets one caller at a time into a book. What a command may contain
+is not checked here: any bytes are a command, and the kernel answers with an event.
 
-It is long because it is the only one: an extension has one module, and all that knows Python is in it.
+It is long, being the only one: an extension is one module, and all that knows Python is in it.
 """
 
 cimport cython
@@ -14,7 +14,7 @@ from cpython.buffer cimport (
 )
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.long cimport PyLong_AsLongLongAndOverflow, PyLong_Check, PyLong_CheckExact
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t, uintptr_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from engine.account cimport Account, account_reset
@@ -23,7 +23,7 @@ from engine.core cimport (
     ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_room, core_find_id,
 )
 from engine.command cimport command_resume, command_take
-from engine.due cimport NEVER, due_refresh
+from engine.due cimport due_refresh
 from engine.index cimport FILL, LANES, Bucket, Index, Place, index_reset, index_room, index_tag
 from engine.invariant cimport PRICETIME_CHECKS
 from engine.ladder cimport Ladder, Level, Node, ladder_init
@@ -31,7 +31,7 @@ from engine.load cimport load_expiry, load_order
 from engine.order cimport Order, Rare, Terms
 from engine.records cimport *
 from engine.run cimport run, spare_commands
-from engine.screen cimport PRICE_END, screen_value
+from engine.screen cimport screen_value
 from engine.slab cimport PAGE, PAGE_FIRST, PAGE_SHIFT, Slab, slab_reset, slab_room
 from engine.view cimport view_levels, view_order, view_orders
 from engine.walk cimport FAULTS, Fault, walk
@@ -41,8 +41,7 @@ import numpy as np
 from pricetime import checkpoint as _checkpoint
 from pricetime.records import (
     BOUND as _BOUND, COMMAND as _COMMAND, EVENT as _EVENT, LEVEL as _LEVEL, ORDER as _ORDER,
-    EventKind as _EventKind, Parameter as _Parameter, Phase as _Phase, Reason as _Reason,
-    Side as _Side, STP as _STP, Status as _Status,
+    Parameter as _Parameter, Phase as _Phase, Reason as _Reason, STP as _STP, Status as _Status,
 )
 from pricetime.result import Trade as _Trade
 
@@ -136,7 +135,8 @@ cdef class Memory:
         a large page, of which the kernel is asked for."""
         cdef size_t size = items * self.size
         cdef size_t align = LARGE_PAGE if size % LARGE_PAGE == 0 else LINE
-        array = np.zeros(size + align, np.uint8)
+        # Not zeroed: that could clear megabytes of recycled heap at once, in the middle of a batch.
+        array = np.empty(size + align, np.uint8)
         address = (array.ctypes.data + align - 1) // align * align
         if align == LARGE_PAGE:
             memory_prefer_large(<void*> <uintptr_t> <object> address, size)
@@ -145,7 +145,9 @@ cdef class Memory:
     cdef int reserve(self, uint64_t items) except -1:
         """Makes the capacity at least `items`; raises MemoryError, and then nothing has changed."""
         if items > ORDERS_MAX:
-            raise MemoryError(f"{items} items of {self.size} bytes are more than a book can address")
+            raise MemoryError(
+                f"{items} items of {self.size} bytes are more than a book can address"
+            )
         if self.slab.capacity < PAGE and self.slab.capacity < items:
             self.grow_first(items)
         if self.slab.capacity < items:
@@ -158,6 +160,7 @@ cdef class Memory:
         while capacity < items and capacity < PAGE:
             capacity *= 2
         array, address = self.allocate(capacity)
+        memset(<char*> <uintptr_t> address, 0, self.size)  # item 0, which guesses may look at
         if self.slab.capacity != 0:
             memcpy(<char*> <uintptr_t> address, self.slab.page[0], self.slab.capacity * self.size)
         self.arrays = [array]
@@ -169,7 +172,8 @@ cdef class Memory:
     cdef int grow_pages(self, uint64_t wanted) except -1:
         """Adds pages, in one array: an eighth of what there is, or as many as wanted."""
         cdef uint64_t added = max(wanted, self.pages // CHUNK_DIVISOR, <uint64_t> 1)
-        cdef uint64_t whole = LARGE_PAGE // (<size_t> PAGE * self.size)  # pages of ours in a large one
+        # Pages of ours in a large one.
+        cdef uint64_t whole = LARGE_PAGE // (<size_t> PAGE * self.size)
         cdef uint64_t i
         if whole != 0 and 2 * added >= whole:
             added = (added + whole - 1) // whole * whole
@@ -299,7 +303,7 @@ cdef class Result:
         return self.first() + self.count() - 1
 
     cdef bint own(self, const Event* event):
-        """Whether the event is about the command's order. What expired first may have had its id."""
+        """Whether it is about the command's order: what expired first may have had the same id."""
         return (
             event.order_id == self.order_id and self.order_id != 0
             and not (event.kind == EVENT_CANCELLED and event.reason == REASON_EXPIRED)
@@ -410,11 +414,12 @@ cdef class Book:
 
     An order book for one traded pair: price-time matching over integer ticks and lots.
 
-    Prices are ticks, quantities lots, both int; `Instrument` converts from and to decimals. Two ways
-    in take the same path: `process` for arrays of commands, and a method for each kind of command.
-    What a command asks for and cannot have is a result with a reason; exceptions are for callers'
-    mistakes. A book serves one thread at a time and refuses a second one with RuntimeError; give
-    each thread books of its own. `copy.copy`, `copy.deepcopy` and `pickle` make an equal book.
+    Prices are ticks, quantities lots, both int; `Instrument` converts from and to decimals. Two
+    ways in take the same path: `process` for arrays of commands, and a method for each kind of
+    command. What a command asks for and cannot have is a result with a reason; exceptions are for
+    callers' mistakes. A book serves one thread at a time and refuses a second one with
+    RuntimeError; give each thread books of its own. `copy.copy`, `copy.deepcopy` and `pickle` make
+    an equal book.
     """
 
     cdef Core core
@@ -426,7 +431,7 @@ cdef class Book:
     cdef Command single      # what a method for one command fills in
     cdef Event[SCRATCH] scratch
     cdef Py_ssize_t untold   # events in `scratch` that are not held yet, nor handed over
-    cdef Py_ssize_t filled   # events in the last array that is held, while it is written to; else -1
+    cdef Py_ssize_t filled   # events in the last array held, while it is written to; else -1
     cdef object __weakref__
 
     def __cinit__(self, *args, **keywords):
@@ -492,8 +497,9 @@ cdef class Book:
             raise ValueError(f"{name} {value} does not lie between -2**62 and 2**62")
         if not screen_value(self.core.parameter, parameter, value):
             raise ValueError(
-                f"{name} {value:d} is not possible: minima lie at or below maxima, quantities are at "
-                "least 1, notionals and counts at least 0, stp is one of pricetime.STP without DEFAULT"
+                f"{name} {value:d} is not possible: minima lie at or below maxima, quantities are "
+                "at least 1, notionals and counts at least 0, stp is one of pricetime.STP without "
+                "DEFAULT"
             )
         self.core.parameter[parameter] = value
         return 0
@@ -517,7 +523,7 @@ cdef class Book:
         return 0
 
     cdef int provide(self, bint set_comes) except -1:
-        """Makes memory for what the next command may need; raises MemoryError, the book unchanged."""
+        """Makes memory for what the next command may need; on MemoryError the book is unchanged."""
         cdef Index* ids = &self.core.ids
         cdef uint64_t live = self.core.orders.live
         if set_comes:
@@ -535,8 +541,8 @@ cdef class Book:
         if core_counts_accounts(&self.core):
             self.memory_accounts.refill()
             self.refill_index(
-                &self.core.accounts.index, self.core.accounts.slab.live, self.memory_account_buckets,
-                self.memory_account_spills,
+                &self.core.accounts.index, self.core.accounts.slab.live,
+                self.memory_account_buckets, self.memory_account_spills,
             )
         self.core.spare = spare_commands(&self.core)
         return 0
@@ -555,15 +561,16 @@ cdef class Book:
         """Applies commands in order; returns their events.
 
         commands: one-dimensional array of COMMAND; read-only and strided ones are fine.
-        out: array of EVENT, at least four, to write to. The answer is then its filled head. Where the
-        events of all commands do not fit, `process` stops when `out` is full, or nearly: `commands` of
-        the book says how many it has taken in its life, and `pending` whether the last of these has
-        more to say. Call again with the commands that were not taken (none is fine) to go on.
+        out: array of EVENT, at least four, to write to. The answer is then its filled head. Where
+        the events of all commands do not fit, `process` stops when `out` is full, or nearly:
+        `commands` of the book says how many it has taken in its life, and `pending` whether the
+        last of these has more to say. Call again with the commands that were not taken (none is
+        fine) to go on.
 
-        Without `out` the answer is a new array with everything. Any bytes are a command: what cannot
-        be done is answered by an event, never by an exception. TypeError and ValueError are for the
-        arrays; MemoryError leaves the book valid, `commands` says how far it came, and the events
-        made until then come with the next call. The GIL is released.
+        Without `out` the answer is a new array with everything. Any bytes are a command: what
+        cannot be done is answered by an event, never by an exception. TypeError and ValueError are
+        for the arrays; MemoryError leaves the book valid, `commands` says how far it came, and the
+        events made until then come with the next call. The GIL is released.
         """
         cdef Py_buffer given
         commands = as_commands(commands)
@@ -639,11 +646,11 @@ cdef class Book:
 
     cdef object process_all(self, const Command* commands, Py_ssize_t count):
         cdef Py_ssize_t begin = 0
-        cdef Py_ssize_t room
+        cdef Py_ssize_t room = 0
         cdef Event* first
         while True:
-            # Most commands make one event or two; where they make more, another part follows.
-            room = count - begin + (count - begin) // 2 + EVENTS_FEW
+            # Most commands make one event or two; where they make more, larger parts follow.
+            room = max(2 * room, count - begin + (count - begin) // 2 + EVENTS_FEW)
             events = np.empty(room, _EVENT)
             first = <Event*> <uintptr_t> <object> events.ctypes.data
             self.held.append(events)
@@ -710,7 +717,7 @@ cdef class Book:
         return PyBytes_FromStringAndSize(<char*> self.scratch, self.untold * sizeof(Event))
 
     cdef int keep(self) except -1:
-        """Keeps events that are not handed over yet for the next call; may fail, and be called again."""
+        """Keeps events not handed over yet for the next call; may fail, and be called again."""
         if self.untold != 0:
             self.held.append(np.frombuffer(self.told(), _EVENT))
             self.untold = 0
@@ -745,7 +752,7 @@ cdef class Book:
         return command
 
     cdef uint64_t id_or_next(self, order_id, str name) except? 0:
-        """The id given; for None one more than the highest so far, or at the end of ids the lowest free."""
+        """The id given; for None the highest so far plus one, at the end of ids the lowest free."""
         cdef Place place
         cdef uint64_t next_id
         if order_id is not None:
@@ -764,8 +771,8 @@ cdef class Book:
         """Enters a limit order.
 
         side: Side; price: ticks; quantity: lots; account: owner, 0 is nobody; tif: TIF; stp: STP;
-        flags: Flag; expires: seconds since the epoch, for TIF.GTD; order_id: 1..2**64-1, None for the
-        next free one; timestamp: nanoseconds since the epoch.
+        flags: Flag; expires: seconds since the epoch, for TIF.GTD; order_id: 1..2**64-1, None for
+        the next free one; timestamp: nanoseconds since the epoch.
         """
         self.enter_idle()
         try:
@@ -929,11 +936,11 @@ cdef class Book:
         return rows
 
     def bids(self, depth=None):
-        """The best `depth` levels of buyers, all for None: an array of LEVEL, highest price first."""
+        """The best `depth` levels of buyers, None for all: array of LEVEL, highest price first."""
         return self.levels_of(BUY, depth)
 
     def asks(self, depth=None):
-        """The best `depth` levels of sellers, all for None: an array of LEVEL, lowest price first."""
+        """The best `depth` levels of sellers, None for all: array of LEVEL, lowest price first."""
         return self.levels_of(SELL, depth)
 
     def order(self, order_id):
@@ -1015,7 +1022,8 @@ cdef class Book:
         cdef Memory memory
         total = object.__sizeof__(self)
         for memory in (
-            self.memory_orders, self.memory_terms, self.memory_rares, self.memory_levels, self.memory_nodes, self.memory_buckets, self.memory_spills,
+            self.memory_orders, self.memory_terms, self.memory_rares, self.memory_levels,
+            self.memory_nodes, self.memory_buckets, self.memory_spills,
             self.memory_accounts, self.memory_account_buckets, self.memory_account_spills,
         ):
             total += memory.nbytes()
@@ -1058,7 +1066,7 @@ cdef class Book:
 
     @classmethod
     def restore(cls, data):
-        """A book with the state that `checkpoint` saved; ValueError says what is wrong with the bytes."""
+        """A book as `checkpoint` saved it; ValueError says what is wrong with the bytes."""
         cdef Book book = cls()
         header, rows = _checkpoint.decode(data)
         book.load(header[0], rows)
@@ -1068,7 +1076,10 @@ cdef class Book:
         cdef const OrderRow* row
         cdef Py_ssize_t i
         cdef Py_ssize_t count = len(rows)
-        if not PHASE_CONTINUOUS <= header["phase"] <= PHASE_CLOSED or header["phase"] == PHASE_POST_ONLY:
+        if (
+            not PHASE_CONTINUOUS <= header["phase"] <= PHASE_CLOSED
+            or header["phase"] == PHASE_POST_ONLY
+        ):
             raise ValueError(f"the checkpoint has phase {header['phase']}, which is not known")
         for sound, what in (
             (header["reserved"] == 0, "a reserved field that is not 0"),
@@ -1143,8 +1154,8 @@ cdef class Book:
     def state_hash(self):
         """The state's name, 32 hexadecimal digits: equal for books that would behave alike.
 
-        Left out are the numbers that merely count (commands, sequence, trades), and with them the way
-        that led here.
+        Left out are the numbers that merely count (commands, sequence, trades), and with them the
+        way that led here.
         """
         self.enter_idle()
         try:
@@ -1153,7 +1164,7 @@ cdef class Book:
             claim_give(&self.claim)
 
     def check(self):
-        """Walks the whole book: links, totals, order, index. AssertionError says what does not hold."""
+        """Walks the whole book: links, totals, order, index; AssertionError says what is wrong."""
         cdef Fault found
         self.enter_idle()
         with nogil:

@@ -36,15 +36,15 @@ static inline uint64_t bits_multiply(uint64_t a, uint64_t b, uint64_t *high)
     *high = (uint64_t)(product >> 64);
     return (uint64_t)product;
 }
-/* The empty asm keeps the compiler from calling a function that only prefetches pure, and dropping it. */
+/* The empty asm: else the compiler calls a function that only prefetches pure, and drops it. */
 #define bits_prefetch(address) \
     do { __builtin_prefetch((const void *)(address), 1); __asm__ volatile(""); } while (0)
 #define bits_likely(x) __builtin_expect(!!(x), 1)
 #define bits_unlikely(x) __builtin_expect(!!(x), 0)
 #endif
 
-/* A 32-bit name of a 64-bit key. Both halves of the product are folded in, so that keys which differ
- * only in high bits, or only in low bits, still spread. */
+/* A 32-bit name of a 64-bit key. Both halves of the product are folded in, so that keys which
+ * differ only in high bits, or only in low bits, still spread. */
 static inline uint32_t bits_tag(uint64_t key)
 {
     uint64_t high, low = bits_multiply(key ^ 0x9E3779B97F4A7C15ull, 0xD6E8FEB86659FD93ull, &high);
@@ -52,8 +52,8 @@ static inline uint32_t bits_tag(uint64_t key)
     return (uint32_t)(low ^ low >> 32);
 }
 
-/* The bucket of a tag in a table of `count`, of which those from `half` on are split off the first ones.
- * Written so that it compiles without a branch, which half of all tags would take. */
+/* The bucket of a tag in a table of `count`, of which those from `half` on are split off the first
+ * ones. Written so that it compiles without a branch, which half of all tags would take. */
 static inline uint32_t bits_bucket(uint32_t tag, uint32_t half, uint32_t count)
 {
     uint32_t bucket = tag & (2 * half - 1);

@@ -6,7 +6,10 @@
 #define PRICETIME_CLAIM_H
 
 #if defined(Py_GIL_DISABLED) && defined(__GNUC__)
-static inline int claim_take(int *claim) { return !__atomic_exchange_n(claim, 1, __ATOMIC_ACQUIRE); }
+static inline int claim_take(int *claim)
+{
+    return !__atomic_exchange_n(claim, 1, __ATOMIC_ACQUIRE);
+}
 static inline void claim_give(int *claim) { __atomic_store_n(claim, 0, __ATOMIC_RELEASE); }
 #else
 static inline int claim_take(int *claim) { return *claim ? 0 : (*claim = 1); }

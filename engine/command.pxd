@@ -1,17 +1,17 @@
 # The commands: what each kind does (semantics § 3), from its first check to its last event.
 #
-# `command_take` begins a command, `command_resume` goes on with one that ran out of room for events.
-# Both say whether it is done. Checks come first and in the contract's order; once the first event of
-# an order is written, nothing can refuse it any more.
+# `command_take` begins a command, `command_resume` goes on with one that ran out of room for
+# events. Both say whether it is done. Checks come first and in the contract's order; once the first
+# event of an order is written, nothing can refuse it any more.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.account cimport account_enter, account_live, account_reset
 from engine.bits cimport bits_likely, bits_notional_in, bits_unlikely
 from engine.core cimport (
-    ROOM, STAGE_DUE, STAGE_MATCH, STAGE_SERVE, Coming, Core, Taker, core_counts_accounts, core_detach,
-    core_find, core_level, core_order, core_rare, core_release, core_drop, core_room, core_terms,
-    level_side,
+    ROOM, STAGE_DUE, STAGE_MATCH, STAGE_SERVE, Coming, Core, Taker, core_counts_accounts,
+    core_detach, core_drop, core_find, core_level, core_order, core_rare, core_release, core_room,
+    core_terms, level_side,
 )
 from engine.due cimport SECOND
 from engine.event cimport (
@@ -87,7 +87,7 @@ cdef inline bint command_resume(Core* core) noexcept nogil:
 cdef inline bint command_pass_time(Core* core) noexcept nogil:
     """Lets everything due at or before the command's timestamp happen, each at its own time.
 
-    A timestamp may be NEVER itself, the last there is: so an empty ladder is asked for, not the time.
+    The loop asks for an empty ladder and not for a time, as a timestamp may be NEVER itself.
     """
     cdef uint32_t slot
     cdef Order* order
@@ -166,7 +166,7 @@ cdef inline uint8_t check_ranges(
 cdef inline uint8_t check_entry(
     Core* core, Taker* taker, uint32_t leaving
 ) noexcept nogil:
-    """What could refuse a new order, in the contract's order; `leaving` is the slot that it replaces.
+    """What could refuse a new order, in the contract's order; `leaving` is what it replaces, or 0.
 
     An order that slides gets its new price here.
     """
@@ -181,9 +181,10 @@ cdef inline uint8_t check_entry(
     if taker.tif == TIF_GTD and taker.expires * <int64_t> SECOND <= core.now:
         return REASON_EXPIRED
     if core_counts_accounts(core) and taker.account != 0:
-        if account_live(&core.accounts, taker.account) - (leaving != 0) >= <uint64_t> core.parameter[
-            PARAMETER_ORDERS_PER_ACCOUNT
-        ]:
+        if (
+            account_live(&core.accounts, taker.account) - (leaving != 0)
+            >= <uint64_t> core.parameter[PARAMETER_ORDERS_PER_ACCOUNT]
+        ):
             return REASON_TOO_MANY_ORDERS
     if live >= core.orders_max:
         return REASON_CAPACITY
@@ -420,7 +421,7 @@ cdef inline bint command_set(Core* core, const Command* command) noexcept nogil:
 
 
 cdef inline void count_accounts(Core* core) noexcept nogil:
-    """Begins to count orders by account, the limit being on now; the edge has made memory for it."""
+    """Begins to count orders by account, the limit being on now; the edge has made the memory."""
     cdef uint32_t slot
     account_reset(&core.accounts)
     for slot in range(1, core.orders.used):

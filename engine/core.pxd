@@ -1,8 +1,8 @@
 # The core: the whole state of one book, and the verbs that bring an order in and take it out.
 #
-# One command at a time. A command that makes more events than there is room for stops between two of
-# them, with `stage` saying where, and goes on when there is room again: so the memory for events is
-# the caller's buffer, however many orders a command meets.
+# One command at a time. A command that makes more events than there is room for stops between two
+# of them, with `stage` saying where, and goes on when there is room again: so the memory for events
+# is the caller's buffer, however many orders a command meets.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -78,7 +78,7 @@ cdef struct Core:
     uint8_t phase
     # the command that is being carried out, and those that come
     Coming[AHEAD] coming   # a ring; see run
-    Coming* doing          # the one that is being carried out; its place stays its own until it is done
+    Coming* doing          # the one that is being carried out, in its place until it is done
     uint8_t stage
     uint8_t serve_reason   # why the worklist's orders go
     uint32_t serve         # the worklist's first order
@@ -94,7 +94,7 @@ cdef struct Core:
     Due due
     Accounts accounts
     uint32_t spare         # commands that can surely be taken before memory must be looked at
-    bint set_ready         # memory has been made for what the next command, a SET, may begin to count
+    bint set_ready         # there is memory for what the next command, a SET, may begin to count
 
 
 cdef inline Ladder* core_ladder(Core* core, uint8_t side) noexcept nogil:
@@ -203,7 +203,7 @@ cdef inline void core_attach(Core* core, const Taker* taker, uint32_t level_at) 
 
 
 cdef inline uint32_t core_admit(Core* core, const Taker* taker) noexcept nogil:
-    """A slot for a new order, known to the index; quantities, priority and queue are the caller's."""
+    """A slot for a new order, in the index; quantities, priority and queue are the caller's."""
     cdef uint32_t slot = slab_take(&core.orders, sizeof(Order))
     cdef Order* order = core_order(core, slot)
     cdef Terms* terms

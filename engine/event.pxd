@@ -46,7 +46,7 @@ cdef inline void event_body(
 
 
 cdef inline bint event_last(Core* core) noexcept nogil:
-    """Ends the command. Its last event is still in the buffer: no stage stops without one to come."""
+    """Ends the command. Its last event is still there: no stage stops without one to come."""
     (core.event - 1).flags |= MARK_LAST
     core.stage = STAGE_IDLE
     return True

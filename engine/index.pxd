@@ -35,7 +35,7 @@ cdef struct Index:
     Slab buckets      # bucket b is item b + 1
     Slab spills
     uint32_t count    # buckets in use
-    uint32_t half     # 2^n: the tag's low n bits name a bucket, or n + 1 bits where that one was split
+    uint32_t half     # 2^n: the tag's low n bits name a bucket, or n + 1 where that one was split
 
 
 cdef struct Place:    # where an entry stands
@@ -89,7 +89,7 @@ cdef inline uint32_t index_find(
 cdef inline void index_locate(
     const Index* index, Bucket* chain, uint32_t item, Place* place
 ) noexcept nogil:
-    """Where the entry of an item stands that is in this chain; the item's address is the caller's."""
+    """Where the entry of an item in this chain stands; the item's address is the caller's."""
     cdef uint32_t lanes = bits_lanes(chain.item, item) & LANES_MASK
     place.before = NULL
     while lanes == 0:
@@ -119,7 +119,9 @@ cdef inline void index_erase(Index* index, const Place* place) noexcept nogil:
             slab_give(&index.spills, spill, sizeof(Bucket))
 
 
-cdef inline void index_put(Index* index, Bucket* bucket, uint32_t tag, uint32_t item) noexcept nogil:
+cdef inline void index_put(
+    Index* index, Bucket* bucket, uint32_t tag, uint32_t item
+) noexcept nogil:
     """Adds an entry to the chain that starts at `bucket`."""
     cdef uint32_t spill
     while bucket.count == LANES:
@@ -205,7 +207,7 @@ cdef inline Bucket* index_chain(const Index* index, uint32_t tag) noexcept nogil
 
 
 cdef inline uint32_t index_guess(const Bucket* bucket, uint32_t tag) noexcept nogil:
-    """The item that a search would look at first in this bucket, unverified; or 0. For prefetching."""
+    """The item that a search would look at first in this bucket, unverified; or 0."""
     cdef uint32_t lanes = bits_lanes(bucket.tag, tag) & LANES_MASK
     return bucket.item[bits_lowest(lanes)] if lanes != 0 else 0
 

@@ -1,6 +1,6 @@
 /* INVARIANT holds in every build: one comparison on what is at hand. CHECK costs a load more and is
- * compiled in checked builds only. A broken one names its .pyx or .pxd line (Cython emits #line) and
- * aborts: going on with a damaged book would turn a bug into wrong trades.
+ * compiled in checked builds only. A broken one names its .pyx or .pxd line (Cython emits #line)
+ * and aborts: going on with a damaged book would turn a bug into wrong trades.
  */
 #ifndef PRICETIME_INVARIANT_H
 #define PRICETIME_INVARIANT_H

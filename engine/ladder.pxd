@@ -1,15 +1,17 @@
 # The ladder: the occupied prices of one side in order, at any int64, dense or sparse.
 #
 # A trie of nodes with 64-way fan-out: six bits of the key a node, a bitmap of what is below it, and
-# no node with a single child, so that a lone price far away costs two nodes and not eleven. The next
-# price is a bit scan in the same node nearly always. A price's key is chosen so that the lower key is
-# the better price on either side; all code below is therefore written once, for "lower is better".
+# no node with a single child, so that a lone price far away costs two nodes and not eleven. The
+# next price is a bit scan in the same node nearly always. A price's key is chosen so that the lower
+# key is the better price on either side; all code below is therefore written once, for "lower is
+# better".
 #
 # Invariant: `best` is the level with the lowest key; a level is in the trie exactly while it holds
 # an order; a node above the leaves has two children or more.
 #
 # Rejected: a flat window of prices (a price outside must move the window or be refused), a hash map
-# of prices with a heap (stale entries, no order for the depth view), a balanced tree (pointer chasing).
+# of prices with a heap (stale entries, no order for the depth view), a balanced tree
+# (pointer chasing).
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
@@ -37,7 +39,7 @@ cdef struct Node:        # 280 bytes
     uint64_t bitmap      # which children there are
     uint64_t prefix      # the key's bits above those that this node and the ones below decide
     uint32_t parent      # 0 for the root
-    uint32_t shift       # position of this node's six bits in the key; 0 for a leaf, whose children are levels
+    uint32_t shift       # position of its six bits in the key; 0: a leaf, its children are levels
     uint32_t[64] child
 
 
@@ -57,7 +59,9 @@ cdef struct Ladder:
     Recent[RECENT] recent
 
 
-cdef inline void ladder_init(Ladder* ladder, Slab* levels, Slab* nodes, uint32_t side) noexcept nogil:
+cdef inline void ladder_init(
+    Ladder* ladder, Slab* levels, Slab* nodes, uint32_t side
+) noexcept nogil:
     ladder.levels = levels
     ladder.nodes = nodes
     ladder.side = side
@@ -65,7 +69,7 @@ cdef inline void ladder_init(Ladder* ladder, Slab* levels, Slab* nodes, uint32_t
     ladder.root = ladder.best = ladder.count = 0
     for i in range(<uint32_t> RECENT):
         ladder.recent[i].leaf = 0
-    # Flipping the sign bit orders signed prices as unsigned keys; flipping the others reverses them.
+    # Flipping the sign bit orders signed prices as unsigned keys; flipping the rest reverses them.
     ladder.flip = <uint64_t> 1 << 63
     if side == BUY:
         ladder.flip = ~ladder.flip
@@ -146,7 +150,9 @@ cdef inline uint32_t ladder_leaf(Ladder* ladder, uint64_t key, uint32_t parent) 
     return leaf
 
 
-cdef inline void ladder_adopt(Ladder* ladder, uint32_t parent, uint64_t key, uint32_t child) noexcept nogil:
+cdef inline void ladder_adopt(
+    Ladder* ladder, uint32_t parent, uint64_t key, uint32_t child
+) noexcept nogil:
     """Hangs a child under the node, where the key says; parent 0 makes it the root."""
     cdef Node* node
     if parent == 0:
@@ -218,7 +224,9 @@ cdef inline uint32_t ladder_add(Ladder* ladder, int64_t price) noexcept nogil:
     return level
 
 
-cdef inline void ladder_fill_in(Ladder* ladder, Level* level, int64_t price, uint32_t leaf) noexcept nogil:
+cdef inline void ladder_fill_in(
+    Ladder* ladder, Level* level, int64_t price, uint32_t leaf
+) noexcept nogil:
     level.price = price
     level.quantity = 0
     level.head = level.tail = level.orders = 0
@@ -280,7 +288,7 @@ cdef inline bint ladder_holds(
 
 
 cdef inline void ladder_prefetch(const Ladder* ladder, int64_t price) noexcept nogil:
-    """Fetches the part of the leaf where this price hangs, if its nodes above are the usual ones."""
+    """Fetches the part of the leaf where this price hangs, if its nodes are the usual ones."""
     cdef uint64_t key = ladder_key(ladder, price)
     cdef uint32_t below = ladder.root
     cdef Node* node

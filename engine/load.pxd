@@ -12,7 +12,7 @@ from engine.screen cimport PRICE_END, price_sound, quantity_sound
 
 
 cdef inline bint load_order(Core* core, const OrderRow* row) noexcept nogil:
-    """Adds one order behind those of its price. False: no such order can be (what `walk` cannot see)."""
+    """Adds one order behind those of its price. False: none can be so (`walk` cannot see it)."""
     cdef Taker taker
     cdef Place place
     cdef uint32_t level

@@ -7,8 +7,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.core cimport (
-    STAGE_MATCH, Core, Taker, core_attach, core_chain, core_end, core_find, core_ladder, core_level, core_order,
-    core_release, core_drop, core_room, core_terms,
+    STAGE_MATCH, Core, Taker, core_attach, core_chain, core_drop, core_end, core_find, core_ladder,
+    core_level, core_order, core_release, core_room, core_terms,
 )
 from engine.event cimport (
     event_last, event_order_amended, event_order_cancelled, event_taker_amended,
@@ -63,7 +63,7 @@ cdef struct Prospect:       # what a dry run found
 cdef inline Prospect dry_run(
     Core* core, const Taker* taker, uint32_t absent, int64_t wanted
 ) noexcept nogil:
-    """What the taker would trade, up to `wanted` lots; the order in slot `absent` is out of the way."""
+    """What the taker would trade, up to `wanted` lots, were the order in slot `absent` gone."""
     cdef Ladder* ladder = core_ladder(core, 3 - taker.side)
     cdef uint8_t stp = taker_stp(core, taker)
     cdef int64_t left = taker.remaining
@@ -101,7 +101,7 @@ cdef inline Prospect dry_run(
 cdef inline bint reachable(Core* core, const Taker* taker) noexcept nogil:
     """Whether the levels within the limit hold as much as the taker wants, whoever owns it.
 
-    Asked before a dry run for all of it, so that an impossible order costs its levels, not its makers.
+    Asked before a dry run for all of it, so that an impossible order costs levels, not makers.
     """
     cdef Ladder* ladder = core_ladder(core, 3 - taker.side)
     cdef uint32_t level = ladder.best
@@ -115,7 +115,7 @@ cdef inline bint reachable(Core* core, const Taker* taker) noexcept nogil:
 
 
 cdef inline bint match(Core* core, Taker* taker) noexcept nogil:
-    """Trades the taker as far as it goes. False: out of room, to be called again with core.taker."""
+    """Trades the taker as far as it goes. False: out of room, call again with core.taker."""
     cdef Ladder* ladder = core_ladder(core, 3 - taker.side)
     cdef uint8_t stp = taker_stp(core, taker)
     cdef uint32_t level_at
@@ -144,7 +144,7 @@ cdef inline bint match_level(
 ) noexcept nogil:
     """Trades with the orders of the best level, up to one of the taker's own.
 
-    False: out of room, with another event to come. The level may be left empty, for the caller to drop.
+    False: out of room, with another event to come. The caller drops a level left empty.
     """
     cdef uint32_t slot = level.head
     cdef uint32_t next_slot

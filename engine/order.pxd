@@ -1,8 +1,8 @@
 # A live order: a hot half of 32 bytes that matching reads, and the terms that it can do without.
 #
-# What only some orders need (a date to expire; later a peak, a trigger, links) is in a third record,
-# `Rare`, that plain orders do not have: they pay one predictable branch on a bit of the hot half.
-# The three live in slabs; an order and its terms have the same number, its slot.
+# What only some orders need (a date to expire; later a peak, a trigger, links) is in a third
+# record, `Rare`, that plain orders do not have: they pay one predictable branch on a bit of the hot
+# half. The three live in slabs; an order and its terms have the same number, its slot.
 #
 # Invariant: `remaining` is 0 exactly where the slot is free.
 

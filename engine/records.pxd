@@ -1,5 +1,5 @@
-# The records and their values, as C sees them. pricetime/records.py is where their names are public;
-# a test compares the two, field by field and value by value.
+# The records and their values, as C sees them. pricetime/records.py is where their names are
+# public; a test compares the two, field by field and value by value.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 

@@ -5,7 +5,8 @@ from libc.stdint cimport uint32_t
 from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.command cimport command_resume, command_take
 from engine.core cimport (
-    AHEAD, ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_order, core_room, core_terms,
+    AHEAD, ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_order, core_room,
+    core_terms,
 )
 from engine.index cimport index_chain, index_guess, index_room, index_tag
 from engine.ladder cimport NODES_KEPT, Ladder, ladder_find, ladder_prefetch
@@ -23,8 +24,8 @@ cdef enum:
 cdef inline uint32_t spare_commands(const Core* core) noexcept nogil:
     """How many commands can surely be taken before memory must grow.
 
-    A command enters one order at most: a slot, its price and the second it expires in with the nodes
-    that these need, an entry in the index, an account.
+    A command enters one order at most: a slot, its price and the second it expires in with the
+    nodes that these need, an entry in the index, an account.
     """
     cdef uint32_t spare = min(slab_room(&core.orders), index_room(&core.ids, core.orders.live))
     spare = min(spare, core.terms.capacity - 1 - core.orders.live)  # where growing failed half-way
@@ -39,9 +40,12 @@ cdef inline uint32_t spare_commands(const Core* core) noexcept nogil:
 
 # --- looking ahead
 #
-# A command's bucket is fetched early in any book. A deep one lies in main memory: there three steps, each finding what the one before it fetched: the bucket
-# of the id, then the order or the level that the command names, then what these link to. The fields
-# looked at are not screened yet, so that everything here is a guess and nothing is written.
+# The bucket of a command's id is fetched early in any book. A deep book lies in main memory, so
+# there it is three steps: the bucket, then the order or the level that the command names, then what
+# these link to; each finds what the one before it fetched. The fields looked at are not screened
+# yet, so everything here is a guess and nothing is written. A level that was guessed may meanwhile
+# serve the ladder of what falls due, whose heads and tails number rare records: harmless, as there
+# are never more of these than orders.
 
 
 cdef inline Ladder* guess_ladder(Core* core, const Command* command) noexcept nogil:

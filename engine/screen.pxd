@@ -1,8 +1,9 @@
 # Is a command well-formed (semantics § 3, step 1), and is it one that this engine knows?
 #
-# Depends on the command, on the parameters for SET (a minimum above its maximum) and on the time for
-# PHASE (now, or scheduled), on nothing else. The answer is 0, MALFORMED or UNSUPPORTED; MALFORMED has
-# precedence, so what is refused today for being unsupported was at least a sound command.
+# Depends on the command, on the parameters for SET (a minimum above its maximum) and on the time
+# for PHASE (now, or scheduled), on nothing else. The answer is 0, MALFORMED or UNSUPPORTED;
+# MALFORMED has precedence, so what is refused today for being unsupported was at least a sound
+# command.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
@@ -152,7 +153,7 @@ cdef inline bint screen_flags(const Command* command) noexcept nogil:
 
 
 cdef inline uint8_t screen_quote(const Command* command) noexcept nogil:
-    """Bid `price` x `quantity`, ask `trigger` x `slot`; a side without quantity has no price to check."""
+    """Bid `price` x `quantity`, ask `trigger` x `slot`; a side without quantity needs no price."""
     cdef bint bid = command.quantity != 0
     cdef bint ask = command.slot != 0
     if (

@@ -3,8 +3,8 @@
 # A page is memory of a numpy array that the edge owns; the kernel never allocates. Growing adds
 # pages and moves nothing, but for the first page: it starts small, so that an empty book is small,
 # and is copied a few times until it is full-sized (half a page at most, whatever the book holds).
-# Item 0 is never handed out, so that 0 reads as "none" in every link; a free item's first four bytes
-# link to the next free one.
+# Item 0 is never handed out, so that 0 reads as "none" in every link; a free item's first four
+# bytes link to the next free one.
 
 from libc.stdint cimport uint32_t
 

@@ -45,7 +45,7 @@ cdef inline void view_order(const Core* core, uint32_t slot, OrderRow* row) noex
 
 
 cdef inline void view_orders(const Core* core, OrderRow* row) noexcept nogil:
-    """Writes every live order: buys from the best price, then sells from the best, first in time first."""
+    """Writes every live order: buys, then sells, the best price first, then the first in time."""
     cdef uint32_t level, slot
     cdef int side
     for side in range(2):

@@ -1,22 +1,21 @@
 # The walk: everything that must hold in a book between two commands, checked from one end to the
-# other. Answers with the first thing that does not, as a number and two values for the message
-# (the edge has the words). It is for bugs in the kernels, not for bytes from outside: those are screened.
+# other. Answers with the first thing that does not, as a number and two values for the message (the
+# edge has the words). It is for bugs in the kernels, not for bytes from outside: those are
+# screened.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from engine.account cimport Account, account_at, account_find, account_live
+from engine.account cimport Account, account_at, account_find
 from engine.bits cimport bits_lowest
 from engine.core cimport (
     STAGE_IDLE, Core, core_counts_accounts, core_find_id, core_level, core_order, core_rare,
-    core_terms, level_side,
+    core_terms,
 )
 from engine.due cimport NEVER, SECOND
-from engine.index cimport (
-    LANES, Bucket, Index, Place, index_bucket, index_home, index_spill, index_tag,
-)
+from engine.index cimport LANES, Bucket, Index, Place, index_bucket, index_home, index_spill
 from engine.ladder cimport (
-    FANOUT_BITS, RECENT, Ladder, Level, Node, ladder_after, ladder_find, ladder_key, ladder_level, ladder_lowest,
-    ladder_node, ladder_prefix,
+    FANOUT_BITS, RECENT, Ladder, Level, Node, ladder_after, ladder_find, ladder_key, ladder_level,
+    ladder_lowest, ladder_node,
 )
 from engine.order cimport (
     Order, Rare, Terms, order_level, order_rare, rare_at, terms_stp, terms_tif,
@@ -96,7 +95,7 @@ cdef inline Fault walk(Core* core) noexcept nogil:
 
 
 cdef inline Fault walk_slab(const Slab* slab, uint32_t size, uint32_t number) noexcept nogil:
-    """The free chain stays inside, ends, and together with what is live makes up all that was used."""
+    """The free chain stays inside, ends, and with what is live makes up all that was used."""
     cdef uint32_t item = slab.free
     cdef uint32_t count = 0
     while item != 0:
@@ -256,7 +255,8 @@ cdef inline Fault walk_order(Core* core, uint32_t slot, const Level* level) noex
     if (
         not quantity_sound(order.remaining) or not quantity_sound(terms.quantity)
         or order.remaining > terms.quantity or not price_sound(level.price)
-        or terms.order_type != LIMIT or terms_stp(terms) > STP_ALLOW or terms.flags > FLAG_POST_ONLY_SLIDE
+        or terms.order_type != LIMIT or terms_stp(terms) > STP_ALLOW
+        or terms.flags > FLAG_POST_ONLY_SLIDE
         or (tif != TIF_DAY and tif != TIF_GTC and tif != TIF_GTD) or order.id == 0
         or terms.accepted == 0 or terms.priority < terms.accepted
         or terms.priority > core.sequence or order.id > core.id_max
@@ -411,7 +411,8 @@ cdef inline Fault walk_accounts(Core* core) noexcept nogil:
         if account_at(&core.accounts, item).seen != 0:
             if account_at(&core.accounts, item).seen != account_at(&core.accounts, item).live:
                 found = fault(
-                    FAULT_ACCOUNT, core_order(core, slot).account, account_at(&core.accounts, item).live
+                    FAULT_ACCOUNT, core_order(core, slot).account,
+                    account_at(&core.accounts, item).live,
                 )
             counted += account_at(&core.accounts, item).seen
             account_at(&core.accounts, item).seen = 0

@@ -1,8 +1,8 @@
 # The worklist: some of the live orders in one order of time, for a command that ends many.
 #
-# It is a chain through the orders themselves (the Rare record, or where there is none the field that
-# would name it), so it needs no memory; it is sorted by merging, in place. The orders on it must end
-# before anything else happens, which also leaves the borrowed field as it was.
+# It is a chain through the orders themselves (the Rare record, or where there is none the field
+# that would name it), so it needs no memory; it is sorted by merging, in place. The orders on it
+# must end before anything else happens, which also leaves the borrowed field as it was.
 #
 # Collecting walks every slot: a mass cancel costs the book's size, which is what a book without an
 # index by account (two more cache misses for every order that comes and goes) must pay.

@@ -37,7 +37,8 @@ tifs = st.sampled_from([TIF.GTC, TIF.GTC, TIF.DAY, TIF.GTD, TIF.IOC, TIF.FOK])
 posts = st.sampled_from([0, 0, 0, Flag.POST_ONLY, Flag.POST_ONLY_SLIDE])
 pauses = st.sampled_from([0, 0, 0, 1, SECOND // 2, SECOND, -SECOND])
 lives = st.integers(-1, 3)  # seconds
-phases = st.sampled_from([Phase.CONTINUOUS, Phase.CANCEL_ONLY, Phase.HALTED, Phase.CLOSED])
+SHUT = [Phase.CANCEL_ONLY, Phase.HALTED, Phase.CLOSED]
+phases = st.sampled_from([*[Phase.CONTINUOUS] * 4, *SHUT])
 limits = st.sampled_from(
     [  # a value that lifts the limit, values that bite, some that cannot be
         *((Parameter.MIN_PRICE, value) for value in (-TOP, 98, 99, 103)),
@@ -77,8 +78,8 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(
         target=orders,
-        bids=st.lists(st.tuples(st.integers(98, 100), quantities, accounts), max_size=5),
-        asks=st.lists(st.tuples(st.integers(101, 102), quantities, accounts), max_size=5),
+        bids=st.lists(st.tuples(st.integers(98, 100), quantities, accounts), max_size=6),
+        asks=st.lists(st.tuples(st.integers(101, 102), quantities, accounts), max_size=6),
     )
     def some_rest(self, bids, asks):
         ids = []
@@ -126,6 +127,12 @@ class Machine(RuleBasedStateMachine):
     @rule(order_id=orders, price=prices, quantity=quantities, account=accounts)
     def amend_as_somebody(self, **terms):
         self.tell(Kind.AMEND, **terms)
+
+    @rule(order_id=orders, quantity=st.integers(3, 9))
+    def amend_the_quantity(self, order_id, quantity):
+        order = self.pair.twin.live.get(order_id)
+        price = 100 if order is None else order.price
+        self.tell(Kind.AMEND, order_id=order_id, price=price, quantity=quantity)
 
     @rule(
         target=orders,

@@ -53,14 +53,18 @@ def encode(header: np.ndarray, orders: np.ndarray) -> bytes:
 
 
 def decode(data: bytes | bytearray | memoryview) -> tuple[np.ndarray, np.ndarray]:
-    """Header and orders of a checkpoint; raises ValueError that says what is wrong with the bytes."""
+    """Header and orders of a checkpoint; a ValueError says what is wrong with the bytes."""
     view = memoryview(data).cast("B")
     least = HEADER.itemsize + CHECKSUM_BYTES
     if len(view) < least:
-        raise ValueError(f"{len(view)} bytes are too few for a checkpoint, which has at least {least}")
+        raise ValueError(
+            f"{len(view)} bytes are too few for a checkpoint, which has at least {least}"
+        )
     header = np.frombuffer(view, HEADER, 1)
     if header["magic"][0] != MAGIC:
-        raise ValueError(f"this is no checkpoint: it begins with {bytes(view[:8])!r}, not {MAGIC!r}")
+        raise ValueError(
+            f"this is no checkpoint: it begins with {bytes(view[:8])!r}, not {MAGIC!r}"
+        )
     version = int(header["version"][0])
     if version != FORMAT_VERSION:
         raise ValueError(
@@ -71,7 +75,8 @@ def decode(data: bytes | bytearray | memoryview) -> tuple[np.ndarray, np.ndarray
     expected = least + int(header["orders"][0]) * ORDER.itemsize
     if len(view) != expected:
         raise ValueError(
-            f"the checkpoint has {len(view)} bytes, but {int(header['orders'][0])} orders make {expected}"
+            f"the checkpoint has {len(view)} bytes, "
+            f"but {int(header['orders'][0])} orders make {expected}"
         )
     return header.copy(), np.frombuffer(view[HEADER.itemsize : -CHECKSUM_BYTES], ORDER)
 

@@ -1,7 +1,8 @@
 """The records that go in and come out, and the names of the values they hold.
 
-Fixed size, little-endian, no hidden padding: the same bytes in memory, on disk and on a wire.
-A field that a kind does not use is ignored in a command (`reserved` apart, which is 0) and 0 in an event.
+Fixed size, little-endian, no hidden padding: the same bytes in memory, on disk and on a wire. A
+field that a kind does not use is ignored in a command (`reserved` apart, which is 0) and 0 in an
+event.
 """
 
 from enum import IntEnum, IntFlag
@@ -29,7 +30,7 @@ __all__ = [
 ]
 
 BOUND = 1 << 62
-"""Prices lie between -BOUND and BOUND, quantities between 0 and BOUND, ends excluded (ticks, lots)."""
+"""Prices (ticks) lie between -BOUND and BOUND, quantities (lots) between 0 and BOUND, exclusive."""
 
 COMMAND = np.dtype(
     [
@@ -156,7 +157,7 @@ class TIF(IntEnum):
 
 
 class STP(IntEnum):
-    """Self-trade prevention: who gives way where one account would trade with itself; the taker's mode decides."""
+    """Self-trade prevention: who gives way in a trade with itself; the taker's mode decides."""
 
     DEFAULT = 0
     CANCEL_TAKER = 1
@@ -283,6 +284,6 @@ class Status(IntEnum):
     FILLED = 4
     """Nothing is left of the order: its last part traded."""
     CANCELLED = 5
-    """What was left of the order was cancelled (a part may have traded before); the reason says why."""
+    """The rest of the order was cancelled (a part may have traded before); the reason says why."""
     DONE = 6
-    """A command without an order of its own (phase, clock, parameter, mass cancel) was carried out."""
+    """A command without an order of its own (phase, clock, parameter, mass cancel) was done."""

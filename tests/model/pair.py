@@ -63,5 +63,10 @@ class Pair:
     def _difference(self, ours, theirs):
         for a, b in zip(ours, theirs, strict=False):
             if a.tobytes() != b.tobytes():
-                return f"{self}\nthe book says  {a}\nits twin says  {b}\nof {pt.EVENT.names}"
+                return f"{self}\nthe book says {nonzero(a)}\nits twin says {nonzero(b)}"
         return f"{self}\n{len(ours)} events of the book, {len(theirs)} of its twin"
+
+
+def nonzero(event):
+    """The fields that say something."""
+    return {name: int(event[name]) for name in pt.EVENT.names if event[name]}
