@@ -1,0 +1,280 @@
+"""A frame as a picture for the terminal, by rich: ladder, trades, pace, latency, counters.
+
+The picture fits its room: a wide terminal gets a third column with a chart, a low one loses its
+panels, and the ladder and the tape take what is left. Nothing here knows the book or the time.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timezone
+
+import numpy as np
+from rich import box
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.layout import Layout
+from rich.panel import Panel
+from rich.text import Text
+
+from pricetime.demo import text
+from pricetime.demo.chart import bar, line_chart
+from pricetime.demo.flow import INSTRUMENT
+from pricetime.demo.frame import Frame, Market
+from pricetime.records import Side
+
+__all__ = ["View"]
+
+BUY, SELL = "#26a69a", "#ef5350"
+BUYS, SELLS = "#1c6b64", "#94393a"  # of bars, so that figures stand out
+NAME, VALUE, STRONG, EDGE = "grey58", "grey85", "bold white", "grey35"
+MICRO = "µs"
+LARGE = INSTRUMENT.lots("0.5")  # lots: trades that stand out
+HISTORY = 1_500  # frames that the chart remembers: five minutes
+WIDE, HIGH = 124, 26  # columns and rows from which on there is a third column
+THIRD = 40  # columns of the third at least
+TAPE = 34  # columns of the tape beside the ladder
+ORDERS = 62  # columns of the ladder from which on it counts orders
+LADDER_LEAST = 38  # columns; where there are fewer, the tape goes
+PANELS = 7  # rows of the panels below
+PANEL_LEAST = 24  # columns of one of them
+PANELS_LEAST = 18  # rows of a terminal; where there are fewer, the panels go
+
+Row = list[tuple[str, str]]  # texts and their styles
+Make = Callable[[int, int], list[Row]]  # rows for a width and a height
+
+
+class _Rows:
+    """Rows that are made when the room for them is known."""
+
+    def __init__(self, make: Make):
+        self._make = make
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        rows = self._make(options.max_width, options.height or options.max_height)
+        line = Text("\n", no_wrap=True, overflow="crop")
+        yield line.join(Text.assemble(*row) for row in rows)
+
+
+def _panel(title: str, make: Make) -> Panel:
+    return Panel(
+        _Rows(make),
+        title=f"[{NAME}]{title}[/]",
+        title_align="left",
+        border_style=EDGE,
+        box=box.ROUNDED,
+        padding=(0, 1),
+    )
+
+
+class View:
+    """Pictures of one frame after the other."""
+
+    def __init__(self, title: str):
+        self._title = title
+        self._mids: deque[float] = deque(maxlen=HISTORY)
+
+    def picture(self, frame: Frame, width: int, height: int) -> Layout:
+        """The frame for a terminal of so many columns and rows."""
+        if len(frame.market.bids) and len(frame.market.asks):
+            best = [int(side["price"][0]) for side in frame.market[:2]]
+            self._mids.append(sum(best) / 2)
+        whole = Layout()
+        head = Layout(_Rows(lambda wide, high: [_head(self._title, frame, wide)]), size=1)
+        ladder = Layout(_panel("book", lambda *room: _ladder(frame.market, *room)))
+        tape = Layout(_panel("trades", lambda *room: _tape(frame.market, *room)), size=TAPE)
+        body = Layout()
+        if width >= WIDE and height >= HIGH:
+            third = Layout(size=max(THIRD, 3 * width // 10))
+            third.split_column(*self._panels(frame, PANELS), self._chart())
+            body.split_row(ladder, tape, third)
+            whole.split_column(head, body)
+            return whole
+        if width >= LADDER_LEAST + TAPE:
+            body.split_row(ladder, tape)
+        else:
+            body.split_row(ladder)
+        if height < PANELS_LEAST:
+            whole.split_column(head, body)
+            return whole
+        below = Layout(size=PANELS)
+        below.split_row(*self._panels(frame, None)[: max(width // PANEL_LEAST, 1)])
+        whole.split_column(head, body, below)
+        return whole
+
+    def _panels(self, frame: Frame, size: int | None) -> list[Layout]:
+        return [
+            Layout(_panel("latency", lambda wide, high: _latency(frame, wide)), size=size),
+            Layout(_panel("pace", lambda wide, high: _pace(frame, wide)), size=size),
+            Layout(_panel("engine", lambda wide, high: _engine(frame, wide)), size=size),
+        ]
+
+    def _chart(self) -> Layout:
+        return Layout(_panel("middle of bid and ask", self._line))
+
+    def _line(self, width: int, height: int) -> list[Row]:
+        mids = np.array(self._mids)
+        if height < 3 or len(mids) < 2:
+            return []
+        low, high = float(mids.min()), float(mids.max())
+        names = {0: text.money(round(high)), height - 1: text.money(round(low))}
+        wide = max(map(len, names.values()))
+        rows = line_chart(mids, width - wide - 1, height)
+        return [
+            [(row, BUY if mids[-1] >= mids[0] else SELL), (f" {names.get(at, ''):>{wide}}", NAME)]
+            for at, row in enumerate(rows)
+        ]
+
+
+def _head(title: str, frame: Frame, width: int) -> Row:
+    pace = frame.pace
+    of = f" of {text.clock(pace.seconds)}" if pace.seconds else ""
+    left, right = " pricetime demo  ", f"{text.clock(pace.elapsed)}{of}  Ctrl-C ends "
+    room = max(width - len(left) - len(right) - 1, 0)
+    return [(left, STRONG), (f"{title[:room]:<{room + 1}}", VALUE), (right, NAME)]
+
+
+def _ladder(market: Market, width: int, height: int) -> list[Row]:
+    """Asks above, bids below, the best of both in the middle.
+
+    Bars grow with the square root of the quantity: one wall would make dots of the others.
+    """
+    deep = max((height - 2) // 2, 1)
+    asks, bids = market.asks[: height - 2 - deep][::-1], market.bids[:deep]
+    shown = np.concatenate((asks, bids))
+    if not len(shown):
+        return [[("the book is empty", NAME)]]
+    prices = [text.money(int(price)) for price in shown["price"]]
+    quantities = [text.amount(int(lots)) for lots in shown["quantity"]]
+    price_wide = max(map(len, prices))
+    quantity_wide = max(8, *map(len, quantities))
+    orders_wide = 7 if width >= ORDERS else 0
+    bar_wide = max((width - price_wide - 2) // 2 - quantity_wide - orders_wide - 1, 0)
+    half = bar_wide + quantity_wide + orders_wide + 1
+    most = float(shown["quantity"].max())
+    rows: list[Row] = [_ladder_head(price_wide, quantity_wide, orders_wide, bar_wide)]
+    rows += [[]] * (height - 2 - deep - len(asks))
+    for at, (price, quantity) in enumerate(zip(prices, quantities, strict=True)):
+        if at == len(asks):
+            rows.append(_middle(market, price_wide + 2 * half + 2))
+        buys, best = at >= len(asks), at in (len(asks) - 1, len(asks))
+        length = bar_wide * (float(shown["quantity"][at]) / most) ** 0.5
+        orders = f"{shown['orders'][at]}" if orders_wide else ""
+        colour, shade = (BUY, BUYS) if buys else (SELL, SELLS)
+        middle = (f" {price:>{price_wide}} ", f"bold {colour}" if best else colour)
+        weight = STRONG if best else VALUE
+        if buys:
+            rows.append(
+                [
+                    (f"{orders:>{max(orders_wide - 1, 0)}}", NAME),
+                    (f"{quantity:>{quantity_wide + (orders_wide > 0)}} ", weight),
+                    (bar(length, bar_wide, left=True), shade),
+                    middle,
+                ]
+            )
+        else:
+            rows.append(
+                [
+                    (" " * half, ""),
+                    middle,
+                    (bar(length, bar_wide), shade),
+                    (f" {quantity:>{quantity_wide}}", weight),
+                    (f"{orders:>{orders_wide}}", NAME),
+                ]
+            )
+    return rows
+
+
+def _ladder_head(price: int, quantity: int, orders: int, bars: int) -> Row:
+    left = f"{'quantity':>{quantity}} {'bids':>{bars}}"
+    right = f"{'asks':<{bars}} {'quantity':>{quantity}}"
+    if orders:
+        left, right = f"{'orders':<{orders}}{left}", f"{right}{'orders':>{orders}}"
+    return [(f"{left} {'price':^{price}} {right}", NAME)]
+
+
+def _middle(market: Market, width: int) -> Row:
+    """The spread and the last price, between asks and bids."""
+    parts: Row = []
+    if len(market.bids) and len(market.asks):
+        bid, ask = (int(side["price"][0]) for side in market[:2])
+        parts += [("spread ", NAME), (text.money(ask - bid), VALUE), ("   ", "")]
+    if len(market.tape):
+        last = market.tape[-1]
+        buys = last["side"] == Side.BUY
+        arrow, colour = ("▲", BUY) if buys else ("▼", SELL)
+        parts += [("last ", NAME), (f"{text.money(int(last['price']))} {arrow}", f"bold {colour}")]
+    used = sum(len(part) for part, _ in parts)
+    return [(" " * max((width - used) // 2, 0), ""), *parts]
+
+
+def _tape(market: Market, width: int, height: int) -> list[Row]:
+    """The last trades, newest first."""
+    rows: list[Row] = [[(f"{'time':<9}  {'price':>9} {'quantity':>{max(width - 21, 0)}}", NAME)]]
+    for trade in market.tape[::-1][: height - 1]:
+        buys = trade["side"] == Side.BUY
+        when = datetime.fromtimestamp(int(trade["timestamp"]) // 10**9, timezone.utc)
+        milli = int(trade["timestamp"]) // 10**6 % 1000
+        arrow, colour = ("▲", BUY) if buys else ("▼", SELL)
+        price, quantity = text.money(int(trade["price"])), text.amount(int(trade["quantity"]))
+        weight = STRONG if trade["quantity"] >= LARGE else VALUE
+        rows.append(
+            [
+                (f"{when:%M:%S}.{milli:03} ", NAME),
+                (f"{arrow}{price:>9} ", colour),
+                (f"{quantity:>{max(width - 21, 0)}}", weight),
+            ]
+        )
+    return rows
+
+
+def _entry(name: str, value: str, width: int, style: str = VALUE) -> Row:
+    return [(f"{name} ", NAME), (f"{value:>{max(width - len(name) - 1, 0)}}", style)]
+
+
+def _pace(frame: Frame, width: int) -> list[Row]:
+    pace, flat = frame.pace, frame.flat_out
+    target = pace.per_minute / 60
+    share = pace.achieved / target
+    length = width * min(share, 1.0)
+    shade = BUYS if share > 0.98 else SELLS
+    rows = [
+        _entry("rate", f"{pace.achieved:,.0f}/s", width, STRONG),
+        [(bar(length, width), shade)],
+        _entry("target", f"{target:,.0f}/s", width),
+        _entry("book busy", f"{100 * pace.busy:.1f} %", width),
+    ]
+    behind = pace.due - pace.done
+    late = behind > target / 100
+    if flat.commands and not late:
+        fast = f"{flat.per_second(flat.commands) / 1e6:.1f} M/s"
+        rows.append(_entry("flat out", fast, width))
+    else:
+        rows.append(_entry("behind", f"{behind:,}", width, SELL if late else VALUE))
+    return rows
+
+
+def _latency(frame: Frame, width: int) -> list[Row]:
+    pace = frame.pace
+    first = 6
+    column = max((width - first) // 2, 0)
+    rows: list[Row] = [[(f"{'':<{first}}{'last 5 s':>{column}}{'all':>{column}}", NAME)]]
+    names = ("p50", "p99", "p99.9", "max")
+    for name, recent, whole in zip(names, pace.recent, pace.whole, strict=True):
+        rows.append(
+            [
+                (f"{name:<{first}}", NAME),
+                (f"{text.duration(recent, MICRO):>{column}}", STRONG),
+                (f"{text.duration(whole, MICRO):>{column}}", VALUE),
+            ]
+        )
+    return rows
+
+
+def _engine(frame: Frame, width: int) -> list[Row]:
+    market = frame.market
+    return [
+        _entry("commands", f"{market.commands:,}", width),
+        _entry("events", f"{market.events:,}", width),
+        _entry("trades", f"{market.trades:,}", width),
+        _entry("resting", f"{market.resting:,}", width),
+        _entry("memory", text.mebibytes(market.nbytes), width),
+    ]
