@@ -12,6 +12,7 @@ ORDERS_MAX: Final = 2147483647
 
 @final
 class Result:
+    def __init__(self, *args: object, **kwargs: object) -> None: ...
     @property
     def status(self) -> Status: ...
     @property
