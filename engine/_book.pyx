@@ -820,8 +820,6 @@ cdef class Book:
         anew and may trade. A total at or below what has traded cancels it.
         """
         cdef OrderRow row
-        cdef Place place
-        cdef uint32_t slot
         if price is None and quantity is None:
             raise TypeError("amend changes a price or a quantity: give at least one")
         self.enter_idle()
@@ -829,29 +827,42 @@ cdef class Book:
             command = self.command(AMEND, timestamp)
             command.order_id = natural(order_id, U8, "order_id")
             command.account = natural(account, U4, "account")
-            row.price, row.quantity = 0, 1  # of an order that is not there: refused for that alone
-            slot = core_find_id(&self.core, command.order_id, &place)
-            if slot != 0:
-                view_order(&self.core, slot, &row)
+            row = self.row_of(command.order_id)
             command.price = whole(price, "price") if price is not None else row.price
             command.quantity = whole(quantity, "quantity") if quantity is not None else row.quantity
             return self.call(command.order_id)
         finally:
             claim_give(&self.claim)
 
+    cdef OrderRow row_of(self, uint64_t order_id):
+        """The live order; for one that is not there, what makes a command refused for that alone."""
+        cdef OrderRow row
+        cdef Place place
+        cdef uint32_t slot = core_find_id(&self.core, order_id, &place)
+        row.side, row.price, row.quantity, row.remaining = BUY, 0, 1, 1
+        if slot != 0:
+            view_order(&self.core, slot, &row)
+        return row
+
     def replace(
-        self, order_id, side, price, quantity, *, new_id=None, account=0, tif=TIF_GTC,
-        stp=STP_DEFAULT, flags=0, expires=0, timestamp=0,
+        self, order_id, side=None, price=None, quantity=None, *, new_id=None, account=0,
+        tif=TIF_GTC, stp=STP_DEFAULT, flags=0, expires=0, timestamp=0,
     ):
         """Cancels an order and enters a new limit order of its account, in one step or not at all.
 
-        new_id: the new order's, None for the next free one; account: refused where it is neither 0
-        nor the old order's; the rest as for `limit`.
+        side, price, quantity: None for the old order's, of quantity what remains of it; new_id: the
+        new order's, None for the next free one; account: refused where it is neither 0 nor the old
+        order's; the rest as for `limit`.
         """
+        cdef OrderRow row
         self.enter_idle()
         try:
+            row = self.row_of(natural(order_id, U8, "order_id"))
             command = self.order_command(
-                REPLACE, LIMIT, side, price, quantity, account, tif, stp, flags, expires, timestamp
+                REPLACE, LIMIT, row.side if side is None else side,
+                row.price if price is None else price,
+                row.remaining if quantity is None else quantity, account, tif, stp, flags, expires,
+                timestamp,
             )
             command.order_id = natural(order_id, U8, "order_id")
             command.slot = self.id_or_next(new_id, "new_id")

@@ -414,6 +414,16 @@ def test_refused_replace_leaves_the_old_order(book):
 # -- the other commands ---------------------------------------------------------------------------
 
 
+def test_replace_keeps_what_is_not_given():
+    book = pt.Book()
+    book.limit(SELL, 105, 9, order_id=1, account=7)
+    book.limit(BUY, 105, 2)
+    result = book.replace(1, price=104)
+    row = book.order(result.order_id)
+    assert (row["side"], row["price"], row["quantity"], row["account"]) == (SELL, 104, 7, 7)
+    assert book.replace(77, price=104).reason == Reason.UNKNOWN_ORDER
+
+
 def test_mass_cancel_takes_all(book):
     result = book.mass_cancel()
     assert (outcome(result), result.order_id) == ((Status.DONE, 0, 0, None), 0)

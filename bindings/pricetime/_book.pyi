@@ -95,9 +95,9 @@ class Book:
     def replace(
         self,
         order_id: SupportsIndex,
-        side: Side | SupportsIndex,
-        price: SupportsIndex,
-        quantity: SupportsIndex,
+        side: Side | SupportsIndex | None = None,
+        price: SupportsIndex | None = None,
+        quantity: SupportsIndex | None = None,
         *,
         new_id: SupportsIndex | None = None,
         account: SupportsIndex = 0,
