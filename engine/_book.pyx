@@ -839,7 +839,8 @@ cdef class Book:
         cdef OrderRow row
         cdef Place place
         cdef uint32_t slot = core_find_id(&self.core, order_id, &place)
-        row.side, row.price, row.quantity, row.remaining = BUY, 0, 1, 1
+        memset(&row, 0, sizeof(OrderRow))
+        row.side, row.quantity, row.remaining = BUY, 1, 1
         if slot != 0:
             view_order(&self.core, slot, &row)
         return row
