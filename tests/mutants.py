@@ -27,7 +27,7 @@ TESTS = [
     "test_book.py",
     "test_memory.py",
 ]
-MINUTES_MAX = 4  # a mutant that hangs is caught
+MINUTES_MAX = 2  # a mutant that hangs is caught
 
 
 class Mutant(NamedTuple):

@@ -5,7 +5,8 @@
 #     tests/sanitize.sh [pytest's arguments]    # PYTHON=python3; of noise: MINUTES=1, SEED=
 #
 # The extension goes to build/, beside the one that is installed. The interpreter itself is not
-# built for the sanitizers, so they are preloaded.
+# built for the sanitizers, so they are preloaded; and the C++ library with them, or the first
+# exception in somebody's C++ extension (matplotlib throws some) ends the run.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -22,7 +23,7 @@ build() { PRICETIME_SANITIZE=address,undefined "$python" setup.py -q build > "$s
 sanitized() {
     # Tests of a full memory ask for more than there is: that is an answer, not a finding.
     ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
-    LD_PRELOAD=$library PYTHONMALLOC=malloc PYTHONPATH=$PWD/$lib "$@"
+    LD_PRELOAD="$library libstdc++.so.6" PYTHONMALLOC=malloc PYTHONPATH=$PWD/$lib "$@"
 }
 
 echo "building with sanitizers"
