@@ -49,9 +49,6 @@ cdef extern from "claim.h":
     bint claim_take(int* claim) noexcept
     void claim_give(int* claim) noexcept
 
-cdef extern from "memory.h" nogil:
-    void memory_prefer_large(void* address, size_t bytes) noexcept
-
 cdef extern from *:
     """
     #define U4 0xFFFFFFFFull
@@ -69,7 +66,7 @@ cdef enum:
     SCRATCH = 64       # events that a single call has room for before it needs a second look
     LINE = 64          # bytes: pages begin at a cache line
     CHUNK_DIVISOR = 8  # a slab grows by an eighth
-    LARGE_PAGE = 1 << 21  # bytes
+    ARRAY_MAX = 1 << 21  # bytes that growing adds at once
     SPARE_MIN = 8      # room in a slab below which it grows
     EVENTS_FEW = 64    # least events that an answer array is made for
 
@@ -131,16 +128,10 @@ cdef class Memory:
         return self.reserve(PAGE_FIRST)
 
     cdef tuple allocate(self, uint64_t items):
-        """An array for so many items, and the address of the first: at a cache line, or if large at
-        a large page, of which the kernel is asked for."""
-        cdef size_t size = items * self.size
-        cdef size_t align = LARGE_PAGE if size % LARGE_PAGE == 0 else LINE
+        """An array for so many items, and the address of the first, at a cache line."""
         # Not zeroed: that could clear megabytes of recycled heap at once, in the middle of a batch.
-        array = np.empty(size + align, np.uint8)
-        address = (array.ctypes.data + align - 1) // align * align
-        if align == LARGE_PAGE:
-            memory_prefer_large(<void*> <uintptr_t> <object> address, size)
-        return array, address
+        array = np.empty(items * self.size + LINE, np.uint8)
+        return array, (array.ctypes.data + LINE - 1) // LINE * LINE
 
     cdef int reserve(self, uint64_t items) except -1:
         """Makes the capacity at least `items`; raises MemoryError, and then nothing has changed."""
@@ -170,13 +161,14 @@ cdef class Memory:
         return 0
 
     cdef int grow_pages(self, uint64_t wanted) except -1:
-        """Adds pages, in one array: an eighth of what there is, or as many as wanted."""
-        cdef uint64_t added = max(wanted, self.pages // CHUNK_DIVISOR, <uint64_t> 1)
-        # Pages of ours in a large one.
-        cdef uint64_t whole = LARGE_PAGE // (<size_t> PAGE * self.size)
+        """Adds pages, in one array: an eighth of what there is, or as many as wanted.
+
+        No more than ARRAY_MAX, though: numpy asks large pages for large arrays, and the first use of
+        one can take milliseconds.
+        """
+        cdef uint64_t most = max(<uint64_t> 1, <uint64_t> ARRAY_MAX // (PAGE * self.size))
+        cdef uint64_t added = max(wanted, <uint64_t> 1, min(self.pages // CHUNK_DIVISOR, most))
         cdef uint64_t i
-        if whole != 0 and 2 * added >= whole:
-            added = (added + whole - 1) // whole * whole
         array, address = self.allocate(added * PAGE)
         if self.pages + added > <uint64_t> len(self.table):
             table = np.zeros(2 * (self.pages + added), np.uintp)
@@ -197,7 +189,6 @@ cdef class Memory:
         return 0
 
     cdef size_t nbytes(self):
-        """Without what aligning large pages leaves out, which is never touched."""
         return self.table.nbytes + <size_t> self.slab.capacity * self.size
 
 
@@ -956,7 +947,7 @@ cdef class Book:
         return self.levels_of(SELL, depth)
 
     def order(self, order_id):
-        """A live order, as a record of ORDER; or None."""
+        """A live order, as a record of ORDER (`order.price` and `order["price"]` alike); or None."""
         cdef Place place
         cdef uint32_t slot
         self.enter_idle()
@@ -964,7 +955,7 @@ cdef class Book:
             slot = core_find_id(&self.core, natural(order_id, U8, "order_id"), &place)
             if slot == 0:
                 return None
-            rows = np.empty(1, _ORDER)
+            rows = np.recarray(1, _ORDER)
             view_order(&self.core, slot, <OrderRow*> <uintptr_t> <object> rows.ctypes.data)
         finally:
             claim_give(&self.claim)

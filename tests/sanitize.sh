@@ -49,7 +49,8 @@ assert text.count(old) == 1, f"{path} has {text.count(old)} times: {old}"
 pathlib.Path(path).write_text(text.replace(old, new), "utf-8")
 EOF
 }
-seed engine/_book.pyx 'np.empty(size + align, np.uint8)' 'np.empty(size // 2 + align, np.uint8)'
+seed engine/_book.pyx 'np.empty(items * self.size + LINE, np.uint8)' \
+    'np.empty(items * self.size // 2 + LINE, np.uint8)'
 seed engine/due.pxd '.price * SECOND' '.price * SECOND * 4'
 build
 

@@ -421,6 +421,7 @@ def test_replace_keeps_what_is_not_given():
     result = book.replace(1, price=104)
     row = book.order(result.order_id)
     assert (row["side"], row["price"], row["quantity"], row["account"]) == (SELL, 104, 7, 7)
+    assert (row.side, row.price, row.quantity, row.account) == (SELL, 104, 7, 7)
     assert book.replace(77, price=104).reason == Reason.UNKNOWN_ORDER
 
 
