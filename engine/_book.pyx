@@ -826,7 +826,7 @@ cdef class Book:
             claim_give(&self.claim)
 
     cdef OrderRow row_of(self, uint64_t order_id):
-        """The live order; for one that is not there, what makes a command refused for that alone."""
+        """The live order; for one that is not there, values that a command is not refused for."""
         cdef OrderRow row
         cdef Place place
         cdef uint32_t slot = core_find_id(&self.core, order_id, &place)
@@ -947,7 +947,7 @@ cdef class Book:
         return self.levels_of(SELL, depth)
 
     def order(self, order_id):
-        """A live order, as a record of ORDER (`order.price` and `order["price"]` alike); or None."""
+        """A live order as a record of ORDER, with `order.price` and `order["price"]`; or None."""
         cdef Place place
         cdef uint32_t slot
         self.enter_idle()

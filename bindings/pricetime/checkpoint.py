@@ -91,9 +91,9 @@ def _ranks(values: np.ndarray) -> np.ndarray:
 def state_hash(header: np.ndarray, orders: np.ndarray) -> str:
     """32 hexadecimal digits that name the state.
 
-    Two books have the same name exactly where every future command would make the same events in
-    both, but for the numbers that count events, commands and trades. So the counters are left out,
-    and of an order's times only the order among them is kept.
+    Two books of one name answer every future command with the same events, but for the numbers that
+    count events, commands and trades: these are left out, and of the orders' times only which came
+    first is kept.
     """
     for name in COUNTERS:
         header[name] = 0
