@@ -163,8 +163,8 @@ cdef class Memory:
     cdef int grow_pages(self, uint64_t wanted) except -1:
         """Adds pages, in one array: an eighth of what there is, or as many as wanted.
 
-        No more than ARRAY_MAX, though: numpy asks large pages for large arrays, and the first use of
-        one can take milliseconds.
+        No more than ARRAY_MAX, though: numpy asks large pages for large arrays, and the first use
+        of one can take milliseconds.
         """
         cdef uint64_t most = max(<uint64_t> 1, <uint64_t> ARRAY_MAX // (PAGE * self.size))
         cdef uint64_t added = max(wanted, <uint64_t> 1, min(self.pages // CHUNK_DIVISOR, most))
