@@ -233,7 +233,7 @@ cdef object check_out(out):
 
 cdef object as_int(value, str name):
     """The value as an int; what is no whole number is refused rather than cut."""
-    if not PyBool_Check(value):
+    if not PyBool_Check(value) and not isinstance(value, np.bool_):
         if PyLong_Check(value):
             return value
         try:
