@@ -847,16 +847,18 @@ cdef class Book:
         order's; the rest as for `limit`.
         """
         cdef OrderRow row
+        cdef uint64_t old_id
         self.enter_idle()
         try:
-            row = self.row_of(natural(order_id, U8, "order_id"))
+            old_id = natural(order_id, U8, "order_id")
+            row = self.row_of(old_id)
             command = self.order_command(
                 REPLACE, LIMIT, row.side if side is None else side,
                 row.price if price is None else price,
                 row.remaining if quantity is None else quantity, account, tif, stp, flags, expires,
                 timestamp,
             )
-            command.order_id = natural(order_id, U8, "order_id")
+            command.order_id = old_id
             command.slot = self.id_or_next(new_id, "new_id")
             return self.call(command.slot)
         finally:

@@ -7,14 +7,14 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.core cimport (
-    STAGE_MATCH, Core, Taker, core_attach, core_chain, core_drop, core_end, core_find, core_ladder,
-    core_level, core_order, core_release, core_room, core_terms,
+    STAGE_MATCH, Core, Taker, core_attach, core_chain, core_drop, core_end, core_ladder, core_level,
+    core_order, core_room, core_terms,
 )
 from engine.event cimport (
     event_last, event_order_amended, event_order_cancelled, event_taker_amended,
     event_taker_cancelled, event_trade,
 )
-from engine.index cimport Bucket, Place
+from engine.index cimport Bucket, index_chain
 from engine.invariant cimport INVARIANT
 from engine.ladder cimport (
     Ladder, Level, ladder_add, ladder_after, ladder_drop, ladder_holds, ladder_key,
@@ -238,7 +238,6 @@ cdef inline void order_reduce(
 cdef inline bint settle(Core* core, Taker* taker) noexcept nogil:
     """Ends the command of a taker that has met all it could: it is done, rests, or is cancelled."""
     cdef uint32_t level
-    cdef Place place
     cdef uint8_t reason = 0
     if taker.remaining > 0 and not taker.gone:
         if taker.order_type == MARKET:
@@ -253,8 +252,7 @@ cdef inline bint settle(Core* core, Taker* taker) noexcept nogil:
             reason = REASON_CAPACITY  # the level is full, so it was there before
         event_taker_cancelled(core, taker, reason, taker.remaining)
     if taker.slot != 0:
-        core_find(core, taker.id, taker.tag, &place)
-        core_release(core, taker.slot, &place)
+        core_end(core, taker.slot, core_order(core, taker.slot), index_chain(&core.ids, taker.tag))
     return event_last(core)
 
 
