@@ -347,6 +347,7 @@ HOSTILE = [
 def test_no_decimal_context_has_a_say(context):
     text = "12345678901234567.89"
     limits = {"min_price": "-99999.99", "max_notional": "123456789012.3456789"}
+    limits["tick_table"] = [("0", "0.01"), ("12345678901234567.90", "12345678901234567.90")]
     expected = instrument(**limits)
     with decimal.localcontext(context):
         made = instrument(**limits)
@@ -560,6 +561,7 @@ FULL = instrument(
     max_notional=10**9,
     stp=STP.DECREMENT,
     orders_per_account=7,
+    tick_table=[("0", "0.5"), ("10", 1)],
 )
 
 
@@ -573,6 +575,7 @@ def test_copies_pickles_and_its_own_text_are_the_same(one):
         assert repr(twin) == repr(one)
         assert twin.parameters() == one.parameters()
         assert twin.price(3).as_tuple() == one.price(3).as_tuple()
+        assert twin.next_above(5000) == one.next_above(5000)
 
 
 def test_one_limit_can_be_replaced():

@@ -8,8 +8,11 @@ Decimal's own arithmetic would not do: it rounds at 28 digits, and with its trap
 
 import operator
 import re
+from bisect import bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from numbers import Rational, Real
 from typing import NamedTuple, SupportsIndex
 
@@ -21,6 +24,7 @@ __all__ = ["Instrument"]
 
 TEXT_LIMIT = 256  # characters of a number: more than any value within the bounds has a use for
 DECIMALS_LIMIT = 32  # decimals of a tick or a lot, and digits before its point
+ROWS_LIMIT = 256  # rows of a tick table: the longest that are published have about 20
 SHIFT_LIMIT = (
     4 * DECIMALS_LIMIT + 20
 )  # a non-zero value this many decimal places up is out of bounds
@@ -38,6 +42,29 @@ class _Unit(NamedTuple):
     digits: int  # above 0
     decimals: int  # 0 or more; as written, so that 0.50 shows prices with two decimals
     noun: str  # for errors
+
+
+class _Table(NamedTuple):
+    """A tick table in ticks, or its mirror image below 0. Row n says that from `froms[n]` on the
+    legal prices are the multiples of `steps[n]`, as its own start and the next row's are."""
+
+    froms: tuple[int, ...]  # ascending from 0
+    steps: tuple[int, ...]  # above 0
+
+    def step(self, size: int) -> int:
+        """The step at a price of so many ticks, 0 or more."""
+        return self.steps[bisect_right(self.froms, size) - 1]
+
+    def floor(self, ticks: int) -> int:
+        """The highest legal price that is not above so many ticks."""
+        return ticks - ticks % self.step(ticks) if ticks >= 0 else -self.ceil(-ticks)
+
+    def ceil(self, ticks: int) -> int:
+        """The lowest legal price that is not below so many ticks."""
+        return ticks + -ticks % self.step(ticks) if ticks >= 0 else -self.floor(-ticks)
+
+
+NO_TABLE = _Table((0,), (1,))  # every tick is legal
 
 
 def _plain(digits: int, decimals: int) -> str:
@@ -116,20 +143,23 @@ def _unit(value: Number, name: str, noun: str) -> _Unit:
     return _Unit(digits, -exponent, noun)
 
 
-def _count(value: Number, unit: _Unit, name: str, least: int) -> int:
-    """How many units the value is: whole, from `least` to BOUND - 1, or a ValueError."""
+def _divide(value: Number, unit: _Unit, name: str) -> tuple[int, int]:
+    """How many whole units the value has, rounded down, and what is left: 0 if that is exact."""
     digits, exponent = _parse(value, name)
     shift = exponent + unit.decimals
     if not digits:
-        count, rest = 0, 0
-    elif shift > SHIFT_LIMIT:  # 1e999999999: not a number to write out
-        count, rest = (BOUND if digits > 0 else -BOUND), 0
-    elif shift >= 0:
-        count, rest = divmod(digits * 10**shift, unit.digits)
-    elif shift < -TEXT_LIMIT:  # fewer digits than places: a part of a unit
-        count, rest = 0, 1
-    else:
-        count, rest = divmod(digits, unit.digits * 10**-shift)
+        return 0, 0
+    if shift > SHIFT_LIMIT:  # 1e999999999: not a number to write out
+        return (BOUND if digits > 0 else -BOUND), 0
+    if shift < -TEXT_LIMIT:  # fewer digits than places: a part of a unit
+        return (0 if digits > 0 else -1), 1
+    scale: int = 10 ** abs(shift)
+    return divmod(digits * scale, unit.digits) if shift > 0 else divmod(digits, unit.digits * scale)
+
+
+def _count(value: Number, unit: _Unit, name: str, least: int) -> int:
+    """How many units the value is: whole, from `least` to BOUND - 1, or a ValueError."""
+    count, rest = _divide(value, unit, name)
     if rest:
         size = _plain(unit.digits, unit.decimals)
         raise ValueError(f"{name} {_show(value)} is not a multiple of the {unit.noun} {size}")
@@ -152,6 +182,11 @@ class Instrument:
     Numbers are str, int (numpy's too) or Decimal; a float, and what is not a whole number of ticks
     or lots, is refused. Instruments are immutable, hashable, picklable; equal if all they hold is.
 
+    Where the step of prices depends on the price, `tick_table` has a row (from, step) for each
+    range, the first from 0: prices from there on are multiples of the step. Below 0 its mirror
+    image holds. The book goes on counting in `tick_size` and does not know the table: what it works
+    out itself (where an order slides to, what trails) may lie off it, and `price` shows it.
+
         >>> instrument = Instrument(
         ...     "BTC_EUR", tick_size="0.01", lot_size="0.00001", min_price="0.01"
         ... )
@@ -161,6 +196,13 @@ class Instrument:
         (Decimal('27000.50'), Decimal('0.01500'))
         >>> instrument.parameters()
         {'min_price': 1}
+        >>> instrument = Instrument(
+        ...     "X", tick_size="0.01", lot_size=1, tick_table=[("0", "0.01"), ("10", "0.05")]
+        ... )
+        >>> instrument.ticks("9.99"), instrument.floor("10.03"), instrument.ceil("10.03")
+        (999, 1000, 1005)
+        >>> instrument.next_below(1000), instrument.next_above(1000)
+        (999, 1005)
     """
 
     name: str
@@ -169,6 +211,8 @@ class Instrument:
     """Smallest step of a price; prices have as many decimals as it was written with."""
     lot_size: Decimal
     """Smallest step of a quantity; quantities have as many decimals as it was written with."""
+    tick_table: tuple[tuple[Decimal, Decimal], ...] | None
+    """Rows of the price from which a step holds, and that step; None: tick_size everywhere."""
     min_price: Decimal | None
     max_price: Decimal | None
     min_quantity: Decimal | None
@@ -183,6 +227,7 @@ class Instrument:
     """Most live orders of one account; 0 is no limit."""
     _tick: _Unit = field(init=False, compare=False)
     _lot: _Unit = field(init=False, compare=False)
+    _table: _Table = field(init=False, compare=False)
     _parameters: tuple[tuple[str, int], ...] = field(init=False, compare=False)
 
     def __init__(
@@ -191,6 +236,7 @@ class Instrument:
         *,
         tick_size: Number,
         lot_size: Number,
+        tick_table: Iterable[tuple[Number, Number]] | None = None,
         min_price: Number | None = None,
         max_price: Number | None = None,
         min_quantity: Number | None = None,
@@ -202,7 +248,9 @@ class Instrument:
     ) -> None:
         """Take tick, lot and limits in the units people use; None is the book's default.
 
-        A limit must be a whole number of ticks, of lots, or (notional) of ticks times lots.
+        A limit must be a whole number of ticks, of lots, or (notional) of ticks times lots. A step
+        of `tick_table` must be one of ticks; where a row starts, a multiple of the step there and
+        of the one before.
         Raises TypeError for a float or a bool, ValueError for a value that does not fit.
         """
         if not isinstance(name, str):
@@ -224,6 +272,10 @@ class Instrument:
         put(self, "lot_size", _decimal(lot.digits, lot.decimals))
         put(self, "_tick", tick)
         put(self, "_lot", lot)
+        table = NO_TABLE if tick_table is None else _read_table(tick_table, tick)
+        rows = tuple((self.price(n), self.price(step)) for n, step in zip(*table, strict=True))
+        put(self, "_table", table)
+        put(self, "tick_table", None if tick_table is None else rows)
         parameters: dict[str, int] = {}
         for key, (value, unit, least) in limits.items():
             if value is not None:
@@ -251,10 +303,82 @@ class Instrument:
     def ticks(self, price: Number) -> int:
         """The price as a number of ticks, between -2^62 and 2^62.
 
-        Raises ValueError if it is no whole number of ticks or out of bounds, TypeError for a float.
+        Raises ValueError if it is no whole number of ticks, off the tick table or out of bounds,
+        TypeError for a float.
         The instrument's own limits are the book's to check: it rejects with PRICE_RANGE.
         """
-        return _count(price, self._tick, "price", 1 - BOUND)
+        if self.tick_table is None:
+            return _count(price, self._tick, "price", 1 - BOUND)
+        count, rest = _divide(price, self._tick, "price")
+        size = count if count >= 0 else -count - (rest > 0)  # of the price without sign, cut
+        if size >= BOUND:
+            raise _bound_error(f"price {_show(price)}", self._tick, 1 - BOUND)
+        if rest or size % self._table.step(size):
+            raise self._step_error(f"price {_show(price)}", size, count < 0)
+        return count
+
+    def _step_error(self, what: str, size: int, negative: bool) -> ValueError:
+        row = bisect_right(self._table.froms, size) - 1
+        sign = -1 if negative else 1
+        ends = [f"{self.price(sign * end):f}" for end in self._table.froms[row : row + 2]]
+        if len(ends) == 2:
+            low, high = ends[::sign]
+            where = f"between {low} and {high}"
+        else:
+            where = f"from {ends[0]} {'down' if negative else 'up'}"
+        step = self.price(self._table.steps[row])
+        return ValueError(f"{what} is not a multiple of {step:f}, the step {where}")
+
+    def floor(self, price: Number) -> int:
+        """The highest legal price at or below this one, of any decimals, as a number of ticks.
+
+        Raises ValueError if either is beyond the bounds of `ticks`, TypeError for a float.
+        """
+        count, _ = self._cut(price)
+        return self._legal(self._table.floor(count), f"at or below {_show(price)}")
+
+    def ceil(self, price: Number) -> int:
+        """The lowest legal price at or above this one, of any decimals, as a number of ticks.
+
+        Raises ValueError if either is beyond the bounds of `ticks`, TypeError for a float.
+        """
+        count, rest = self._cut(price)
+        return self._legal(self._table.ceil(count + (rest > 0)), f"at or above {_show(price)}")
+
+    def next_below(self, ticks: SupportsIndex) -> int:
+        """The highest legal price below so many ticks, which may be off the table themselves.
+
+        Raises ValueError if there is none within the bounds of `ticks`, TypeError for a non-int.
+        """
+        count = _ticks(ticks)
+        return self._legal(self._table.floor(count - 1), f"below {count} ticks")
+
+    def next_above(self, ticks: SupportsIndex) -> int:
+        """The lowest legal price above so many ticks, which may be off the table themselves.
+
+        Raises ValueError if there is none within the bounds of `ticks`, TypeError for a non-int.
+        """
+        count = _ticks(ticks)
+        return self._legal(self._table.ceil(count + 1), f"above {count} ticks")
+
+    def _cut(self, price: Number) -> tuple[int, int]:
+        count, rest = _divide(price, self._tick, "price")
+        if not -BOUND < count < BOUND:
+            raise _bound_error(f"price {_show(price)}", self._tick, 1 - BOUND)
+        return count, rest
+
+    def _legal(self, count: int, what: str) -> int:
+        if not -BOUND < count < BOUND:
+            tick = _plain(self._tick.digits, self._tick.decimals)
+            raise ValueError(f"no legal price {what} is less than 2^62 times the tick {tick}")
+        return count
+
+    def distance(self, value: Number) -> int:
+        """A distance between prices (what trails, a collar, a band) as a number of ticks.
+
+        As `ticks`, but for the tick table, which has no say, and for values below 0: ValueError.
+        """
+        return _count(value, self._tick, "distance", 0)
 
     def lots(self, quantity: Number) -> int:
         """The quantity as a number of lots, above 0 and below 2^62.
@@ -264,14 +388,11 @@ class Instrument:
         return _count(quantity, self._lot, "quantity", 1)
 
     def price(self, ticks: SupportsIndex) -> Decimal:
-        """The price of so many ticks, with the tick's number of decimals.
+        """The price of so many ticks, legal or not, with the tick's number of decimals.
 
         Raises ValueError beyond the bounds of `ticks`, TypeError for what is not an int.
         """
-        count = _integer(ticks, "a number of ticks")
-        if not -BOUND < count < BOUND:
-            raise ValueError(f"{_show(count)} ticks are outside -(2^62 - 1)..2^62 - 1")
-        return _decimal(count * self._tick.digits, self._tick.decimals)
+        return _decimal(_ticks(ticks) * self._tick.digits, self._tick.decimals)
 
     def quantity(self, lots: SupportsIndex) -> Decimal:
         """The quantity of so many lots, with the lot's number of decimals; 0 lots may remain.
@@ -293,11 +414,60 @@ class Instrument:
             value = getattr(self, key)
             if isinstance(value, Decimal):
                 given.append(f"{key}='{value:f}'")
+            elif key == "tick_table" and value is not None:
+                rows = ", ".join(f"('{start:f}', '{step:f}')" for start, step in value)
+                given.append(f"{key}=[{rows}]")
             elif isinstance(value, STP):
                 given.append(f"{key}=STP.{value.name}")
             elif isinstance(value, int):
                 given.append(f"{key}={value}")
         return f"{type(self).__name__}({', '.join(given)})"
+
+
+def _read_table(rows: Iterable[tuple[Number, Number]], tick: _Unit) -> _Table:
+    """The tick table that was given, or an error that names the row."""
+    try:
+        pairs = list(islice(rows, ROWS_LIMIT + 1))
+    except TypeError:
+        raise _table_error("tick_table", rows, "pairs of price and step") from None
+    if not pairs:
+        raise ValueError("tick_table has no rows; without one, leave it out or pass None")
+    if len(pairs) > ROWS_LIMIT:
+        raise ValueError(f"tick_table has more than {ROWS_LIMIT} rows")
+    froms: list[int] = []
+    steps: list[int] = []
+    for row, pair in enumerate(pairs):
+        name = f"tick_table[{row}]"
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            raise _table_error(name, pair, "a pair of price and step")
+        start = _count(pair[0], tick, f"{name} price", 0)
+        step = _count(pair[1], tick, f"{name} step", 1)
+        shown, size, before, below = (
+            _plain(n * tick.digits, tick.decimals)
+            for n in (start, step, froms[-1] if row else 0, steps[-1] if row else 0)
+        )
+        if not row and start:
+            raise ValueError(f"{name} price {shown} is not 0; limit prices with min_price")
+        if row and start <= froms[-1]:
+            raise ValueError(f"{name} price {shown} is not above {before}, the row before")
+        if start % step:
+            raise ValueError(f"{name} price {shown} is not a multiple of its step {size}")
+        if row and start % steps[-1]:
+            raise ValueError(f"{name} price {shown} is not a multiple of {below}, the step before")
+        froms.append(start)
+        steps.append(step)
+    return _Table(tuple(froms), tuple(steps))
+
+
+def _table_error(name: str, value: object, wanted: str) -> TypeError:
+    return TypeError(f"{name} is {type(value).__name__} {_show(value)}: pass {wanted}")
+
+
+def _ticks(value: SupportsIndex) -> int:
+    count = _integer(value, "a number of ticks")
+    if not -BOUND < count < BOUND:
+        raise ValueError(f"{_show(count)} ticks are outside -(2^62 - 1)..2^62 - 1")
+    return count
 
 
 def _stp(value: STP | int) -> STP:
