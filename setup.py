@@ -61,7 +61,15 @@ def flags() -> tuple[list[str], list[str]]:
         ], [sanitize]
     if DEBUG:
         return ["-Og", "-g"], []
-    return ["-O3", "-g1", *native], []
+    # The kernels are one program in many inline functions. With GCC's own limits the way of a plain
+    # order is cut into calls: 5 % slower on the flow `normal`. Clang ignores these.
+    limits = {
+        "inline-unit-growth": 200,
+        "large-function-growth": 400,
+        "max-inline-insns-single": 300,
+    }
+    inlining = [f"--param={name}={limit}" for name, limit in limits.items()]
+    return ["-O3", "-g1", *inlining, *native], []
 
 
 class build_ext_cython(build_ext):

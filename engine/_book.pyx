@@ -18,23 +18,27 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t, uintptr_t
 from libc.string cimport memcpy, memset
 
 from engine.account cimport Account, account_reset
+from engine.arm cimport Switch, switch_arm, switch_at, switch_find
 from engine.bits cimport bits_unlikely
 from engine.core cimport (
-    ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_room, core_find_id,
+    LADDER_SECOND, MODE_PRO_RATA, PLANS_MAX, ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts,
+    core_crossed, core_find_id, core_level, core_refresh_due, core_refresh_modes, core_room,
 )
 from engine.command cimport command_resume, command_take
-from engine.due cimport due_refresh
+from engine.due cimport NEVER, due_refresh
+from engine.fault cimport FAULTS, Fault
 from engine.index cimport FILL, LANES, Bucket, Index, Place, index_reset, index_room, index_tag
 from engine.invariant cimport PRICETIME_CHECKS
-from engine.ladder cimport Ladder, Level, Node, ladder_init
-from engine.load cimport load_expiry, load_order
-from engine.order cimport Order, Rare, Terms
+from engine.ladder cimport LADDERS, Ladder, Level, Node, ladder_after, ladder_init
+from engine.load cimport load_expiry, load_links, load_order
+from engine.order cimport Order, Rare, Terms, Timer, timer_at
 from engine.records cimport *
-from engine.run cimport run, spare_commands
-from engine.screen cimport screen_value
+from engine.run cimport run
+from engine.screen cimport FLAGS_SLOT, screen_value
 from engine.slab cimport PAGE, PAGE_FIRST, PAGE_SHIFT, Slab, slab_reset, slab_room
-from engine.view cimport view_levels, view_order, view_orders
-from engine.walk cimport FAULTS, Fault, walk
+from engine.spare cimport spare_refresh
+from engine.view cimport view_levels, view_order, view_orders, view_public
+from engine.walk cimport walk
 
 import numpy as np
 
@@ -67,7 +71,7 @@ cdef enum:
     LINE = 64          # bytes: pages begin at a cache line
     CHUNK_DIVISOR = 8  # a slab grows by an eighth
     ARRAY_MAX = 1 << 21  # bytes that growing adds at once
-    SPARE_MIN = 8      # room in a slab below which it grows
+    SPARE_MIN = 16     # room in a slab below which it grows
     EVENTS_FEW = 64    # least events that an answer array is made for
 
 cdef list STATUS = [None] + list(_Status)
@@ -85,23 +89,28 @@ FAULT_TEXT = {
     7: "{0} levels are in the ladder, {1} counted",
     8: "the level at {0} says {1} lots, which its queue does not hold",
     9: "the level at {0} says {1} orders, which its queue does not hold",
-    10: "side {0}: level {1} is not the best",
+    10: "ladder {0}: level {1} is not the best",
     11: "the book is crossed: bid {0}, ask {1}",
     12: "order {0} in slot {1}: its links do not fit its neighbours",
     13: "order {0} stands behind one with a later priority than {1}",
-    14: "order {0} in slot {1} has terms that no resting order can have",
+    14: "order {0} in slot {1} has terms that no order there can have",
     15: "{0} orders are in queues, {1} in use",
     16: "order {0} in slot {1} is not found by its id",
     17: "the index has {0} entries for {1} items",
     18: "bucket {0} of the index holds entries that are not its own, or miscounts its {1}",
-    19: "order {0}: its record {1} of what is rare does not fit it",
-    20: "{0} records are in the queue of what falls due, {1} in use",
+    19: "order {0}: its record {1} does not fit it",
+    20: "{0} records belong to something, {1} are in use",
     21: "next due at {0}, engine time {1}: the queue of what falls due is wrong",
     22: "account {0}: {1} orders counted, which is not what it has",
     23: "a command is half done (stage {0})",
-    24: "side {0}: the leaf remembered at {1} is not one of the ladder",
+    24: "ladder {0}: the leaf remembered at {1} is not one of it",
+    25: "order {0} in slot {1} waits or sleeps where it should not",
+    26: "order {0}, record {1}: the trail of the trailing stops is wrong",
+    27: "order {0} in slot {1}: its links do not point both ways",
+    28: "switch {0}: its timer {1} does not fit it",
+    29: "planned phase {0} at {1} is out of order",
 }
-FAULTS_SIGNED = {6, 8, 9, 11, 21}  # those that name a price, a quantity or a time
+FAULTS_SIGNED = {6, 8, 9, 11, 21, 29}  # those that name a price, a quantity or a time
 assert len(FAULT_TEXT) == FAULTS - 1
 
 
@@ -278,6 +287,7 @@ cdef class Result:
     """What became of one command; made from its events, when asked for."""
 
     cdef bytes data          # the events' bytes
+    cdef uint64_t begun      # sequence of the last event before the command's own
     cdef readonly uint64_t order_id
     """The order that the command brought in, changed or ended; 0 for a command without one."""
 
@@ -294,10 +304,16 @@ cdef class Result:
         return self.first() + self.count() - 1
 
     cdef bint own(self, const Event* event):
-        """Whether it is about the command's order: what expired first may have had the same id."""
+        """Whether it is about the command's order: what fell due first may have had the same id."""
         return (
-            event.order_id == self.order_id and self.order_id != 0
-            and not (event.kind == EVENT_CANCELLED and event.reason == REASON_EXPIRED)
+            event.order_id == self.order_id and self.order_id != 0 and event.sequence > self.begun
+        )
+
+    cdef bint made(self, const Event* event):
+        """Whether it is a trade in which the command's order was the maker: with one that fired."""
+        return (
+            event.kind == EVENT_TRADE and event.maker_id == self.order_id and self.order_id != 0
+            and event.sequence > self.begun
         )
 
     @property
@@ -312,6 +328,9 @@ cdef class Result:
             return STATUS[1]
         for i in range(self.count()):
             event = self.first() + i
+            if self.made(event):
+                traded = True
+                remaining = event.maker_remaining
             if not self.own(event) or event.kind == EVENT_PARAMETER_SET:
                 continue
             if event.kind == EVENT_CANCELLED:
@@ -329,19 +348,23 @@ cdef class Result:
     def filled(self):
         """Lots of the order that this command traded."""
         cdef Py_ssize_t i
-        cdef int64_t filled = 0
+        cdef const Event* event
+        filled = 0  # a Python int, as a quote quantity may buy more than 64 bits hold
         for i in range(self.count()):
-            if self.first()[i].kind == EVENT_TRADE and self.own(self.first() + i):
-                filled += self.first()[i].quantity
+            event = self.first() + i
+            if event.kind == EVENT_TRADE and (self.own(event) or self.made(event)):
+                filled += event.quantity
         return filled
 
     @property
     def remaining(self):
-        """Lots of the order that are still open."""
+        """Lots of the order that are still open; of a quote quantity, ticks times lots."""
         cdef Py_ssize_t i
         cdef int64_t remaining = 0
         for i in range(self.count()):
-            if self.own(self.first() + i) and self.first()[i].kind != EVENT_REJECTED:
+            if self.made(self.first() + i):
+                remaining = self.first()[i].maker_remaining
+            elif self.own(self.first() + i) and self.first()[i].kind != EVENT_REJECTED:
                 remaining = self.first()[i].remaining
         return remaining
 
@@ -358,13 +381,16 @@ cdef class Result:
 
     @property
     def trades(self):
-        """A tuple of `Trade`, in the order in which they happened."""
+        """The order's trades with orders that rested, a tuple of `Trade` as they happened.
+
+        What others traded under the same command, an order that it fired say, is in `events`.
+        """
         cdef Py_ssize_t i
         cdef const Event* event
         trades = []
         for i in range(self.count()):
             event = self.first() + i
-            if event.kind == EVENT_TRADE:
+            if event.kind == EVENT_TRADE and self.own(event):
                 trades.append(
                     _Trade(event.maker_id, event.maker_account, event.price, event.quantity)
                 )
@@ -383,16 +409,17 @@ cdef class Result:
         )
 
     def __reduce__(self):
-        return _result, (self.data, self.order_id)
+        return _result, (self.data, self.order_id, self.begun)
 
 
-def _result(bytes data not None, uint64_t order_id) -> Result:
+def _result(bytes data not None, uint64_t order_id, uint64_t begun) -> Result:
     """A result from its events' bytes, for pickling."""
     if len(data) == 0 or len(data) % <Py_ssize_t> sizeof(Event) != 0:
         raise ValueError(f"{len(data)} bytes are not the events of a command")
     cdef Result result = Result.__new__(Result)
     result.data = data
     result.order_id = order_id
+    result.begun = begun
     return result
 
 
@@ -401,7 +428,9 @@ def _result(bytes data not None, uint64_t order_id) -> Result:
 
 cdef class Book:
     """Book(*, max_orders=2**31 - 1, min_price=None, max_price=None, min_quantity=1,
-    max_quantity=2**62 - 1, min_notional=0, max_notional=0, orders_per_account=0, stp=STP.ALLOW)
+    max_quantity=2**62 - 1, min_notional=0, max_notional=0, orders_per_account=0, stp=STP.ALLOW,
+    matching=1, top_order=0, min_allocation=1, collar=0, static_band=0, static_reference=0,
+    dynamic_band=0, band_action=1, auction_seconds=300)
 
     An order book for one traded pair: price-time matching over integer ticks and lots.
 
@@ -415,7 +444,9 @@ cdef class Book:
 
     cdef Core core
     cdef int claim
-    cdef Memory memory_orders, memory_terms, memory_rares, memory_levels, memory_nodes
+    cdef Memory memory_orders, memory_terms, memory_rares, memory_timers, memory_levels
+    cdef Memory memory_nodes, memory_shares
+    cdef Memory memory_switches, memory_switch_buckets, memory_switch_spills
     cdef Memory memory_buckets, memory_spills
     cdef Memory memory_accounts, memory_account_buckets, memory_account_spills
     cdef list held           # arrays of events that a failed call could not hand over
@@ -426,12 +457,14 @@ cdef class Book:
     cdef object __weakref__
 
     def __cinit__(self, *args, **keywords):
+        cdef uint32_t number
         memset(&self.core, 0, sizeof(Core))
         self.held = []
         self.filled = -1
         self.memory_orders = self.memory(&self.core.orders, sizeof(Order))
         self.memory_terms = self.memory(&self.core.terms, sizeof(Terms))
         self.memory_rares = self.memory(&self.core.rares, sizeof(Rare))
+        self.memory_timers = self.memory(&self.core.timers, sizeof(Timer))
         self.memory_levels = self.memory(&self.core.levels, sizeof(Level))
         self.memory_nodes = self.memory(&self.core.nodes, sizeof(Node))
         self.memory_buckets = self.memory(&self.core.ids.buckets, sizeof(Bucket))
@@ -439,12 +472,25 @@ cdef class Book:
         self.memory_accounts = self.memory(&self.core.accounts.slab, sizeof(Account))
         self.memory_account_buckets = self.memory(&self.core.accounts.index.buckets, sizeof(Bucket))
         self.memory_account_spills = self.memory(&self.core.accounts.index.spills, sizeof(Bucket))
+        self.memory_shares = self.memory(&self.core.shares, sizeof(int64_t))
+        self.memory_switches = self.memory(&self.core.switches.slab, sizeof(Switch))
+        self.memory_switch_buckets = self.memory(&self.core.switches.index.buckets, sizeof(Bucket))
+        self.memory_switch_spills = self.memory(&self.core.switches.index.spills, sizeof(Bucket))
         index_reset(&self.core.ids)
+        index_reset(&self.core.switches.index)
         account_reset(&self.core.accounts)
-        ladder_init(&self.core.ladder[0], &self.core.levels, &self.core.nodes, BUY)
-        ladder_init(&self.core.ladder[1], &self.core.levels, &self.core.nodes, SELL)
-        ladder_init(&self.core.due.ladder, &self.core.levels, &self.core.nodes, SELL)
+        for number in range(<uint32_t> LADDERS):
+            ladder_init(
+                &self.core.ladder[number], &self.core.levels, &self.core.nodes, number
+            )
+        # Seconds: the lowest first, as in all odd ladders.
+        ladder_init(&self.core.due.ladder, &self.core.levels, &self.core.nodes, 7)
+        ladder_init(&self.core.switches.due.ladder, &self.core.levels, &self.core.nodes, 7)
         due_refresh(&self.core.due)
+        due_refresh(&self.core.switches.due)
+        self.core.auction_end.time = NEVER
+        self.core.quote_next = 2
+        core_refresh_due(&self.core)
         self.core.phase = PHASE_CONTINUOUS
 
     cdef Memory memory(self, Slab* slab, uint32_t size):
@@ -455,7 +501,8 @@ cdef class Book:
     def __init__(
         self, *, max_orders=ORDERS_MAX, min_price=None, max_price=None, min_quantity=1,
         max_quantity=_BOUND - 1, min_notional=0, max_notional=0, orders_per_account=0,
-        stp=_STP.ALLOW,
+        stp=_STP.ALLOW, matching=1, top_order=0, min_allocation=1, collar=0, static_band=0,
+        static_reference=0, dynamic_band=0, band_action=1, auction_seconds=300,
     ):
         if self.core.commands != 0 or self.core.orders.live != 0:
             raise RuntimeError("this book is in use: make a new one")
@@ -476,10 +523,15 @@ cdef class Book:
             "min_price": min_price, "max_price": max_price, "min_quantity": min_quantity,
             "max_quantity": max_quantity, "min_notional": min_notional,
             "max_notional": max_notional, "orders_per_account": orders_per_account, "stp": stp,
+            "matching": matching, "top_order": top_order, "min_allocation": min_allocation,
+            "collar": collar, "static_band": static_band, "static_reference": static_reference,
+            "dynamic_band": dynamic_band, "band_action": band_action,
+            "auction_seconds": auction_seconds,
         }
         for name, value in given.items():
             if value is not None:
                 self.set_first(_Parameter[name.upper()], name, value)
+        core_refresh_modes(&self.core)
 
     cdef int set_first(self, int parameter, name, value) except -1:
         """Sets a parameter of a new book; the others have been set, or are at their widest."""
@@ -489,8 +541,8 @@ cdef class Book:
         if not screen_value(self.core.parameter, parameter, value):
             raise ValueError(
                 f"{name} {value:d} is not possible: minima lie at or below maxima, quantities are "
-                "at least 1, notionals and counts at least 0, stp is one of pricetime.STP without "
-                "DEFAULT"
+                "at least 1, notionals, counts and ticks at least 0, stp is one of pricetime.STP "
+                "without DEFAULT, matching and band_action are 1 or 2, top_order is 0 or 1"
             )
         self.core.parameter[parameter] = value
         return 0
@@ -525,7 +577,10 @@ cdef class Book:
             self.core.set_ready = True
         self.memory_orders.refill()
         self.memory_terms.reserve(self.core.orders.capacity)
+        if set_comes or self.core.modes & MODE_PRO_RATA:
+            self.memory_shares.reserve(self.core.orders.capacity)
         self.memory_rares.refill()
+        self.memory_timers.refill()
         self.memory_levels.refill()
         self.memory_nodes.refill()
         self.refill_index(ids, live, self.memory_buckets, self.memory_spills)
@@ -535,14 +590,19 @@ cdef class Book:
                 &self.core.accounts.index, self.core.accounts.slab.live,
                 self.memory_account_buckets, self.memory_account_spills,
             )
-        self.core.spare = spare_commands(&self.core)
+        self.memory_switches.refill()
+        self.refill_index(
+            &self.core.switches.index, self.core.switches.slab.live,
+            self.memory_switch_buckets, self.memory_switch_spills,
+        )
+        spare_refresh(&self.core)
         return 0
 
     cdef int refill_index(
         self, Index* index, uint32_t entries, Memory buckets, Memory spills
     ) except -1:
         spills.refill()
-        if index_room(index, entries) == 0:
+        if index_room(index, entries) < 2:  # one for a command that is half done
             buckets.reserve(buckets.slab.capacity + 1)
         return 0
 
@@ -552,7 +612,7 @@ cdef class Book:
         """Applies commands in order; returns their events.
 
         commands: one-dimensional array of COMMAND; read-only and strided ones are fine.
-        out: array of EVENT, at least four, to write to. The answer is then its filled head. Where
+        out: array of EVENT, at least 24, to write to. The answer is then its filled head. Where
         the events of all commands do not fit, `process` stops when `out` is full, or nearly:
         `commands` of the book says how many it has taken in its life, and `pending` whether the
         last of these has more to say. Call again with the commands that were not taken (none is
@@ -592,11 +652,14 @@ cdef class Book:
             with nogil:
                 taken += run(&self.core, commands + taken, count - taken)
             self.core.set_ready = False
-            if taken == count or self.core.stage != STAGE_IDLE:
-                return taken
             if core_room(&self.core) < ROOM:
                 return taken
-            self.provide(commands[taken].kind == SET)
+            if self.core.stage != STAGE_IDLE:
+                self.provide(False)
+            elif taken == count:
+                return taken
+            else:
+                self.provide(commands[taken].kind == SET)
 
     cdef object process_to(self, const Command* commands, Py_ssize_t count, out):
         cdef Py_buffer events
@@ -610,7 +673,7 @@ cdef class Book:
                     raise ValueError("out shares memory with the commands: pass one of its own")
             filled = self.hand_over(out)
             self.core.event_end = <Event*> events.buf + events.len // <Py_ssize_t> sizeof(Event)
-            self.core.event = <Event*> events.buf + filled
+            self.core.event = self.core.event_begin = <Event*> events.buf + filled
             if not self.held:
                 try:
                     self.process_some(commands, count)
@@ -646,7 +709,7 @@ cdef class Book:
             first = <Event*> <uintptr_t> <object> events.ctypes.data
             self.held.append(events)
             self.filled = 0
-            self.core.event = first
+            self.core.event = self.core.event_begin = first
             self.core.event_end = first + room
             try:
                 begin += self.process_some(commands + begin, count - begin)
@@ -680,21 +743,25 @@ cdef class Book:
         cdef Coming* coming = &self.core.coming[0]
         cdef bint done
         result.order_id = order_id
+        self.core.begun = 0
         if bits_unlikely(self.core.spare == 0 or self.single.kind == SET):
             self.provide(self.single.kind == SET)
             self.core.set_ready = False
         coming.command = self.single
         coming.tag = index_tag(self.single.order_id)
         coming.level = 0
-        self.core.event = self.scratch
+        self.core.event = self.core.event_begin = self.scratch
         self.core.event_end = self.scratch + SCRATCH
         done = command_take(&self.core, coming)
         self.untold = self.core.event - self.scratch
         while not done:
             self.keep()
             self.core.event = self.scratch
+            if self.core.spare == 0:
+                self.provide(False)
             done = command_resume(&self.core)
             self.untold = self.core.event - self.scratch
+        result.begun = self.core.begun
         if self.held:
             self.keep()
             result.data = b"".join(self.held)
@@ -742,6 +809,29 @@ cdef class Book:
         command.expires = natural(expires, U4, "expires")
         return command
 
+    cdef int fill_slot(self, Command* command, peak, minimum, oco, parent) except -1:
+        """What needs the one slot of a command, and the flag that says which it is."""
+        cdef int i
+        values = (peak, minimum, oco, parent)
+        for i in range(4):
+            if values[i] is None:
+                continue
+            if command.flags & FLAGS_SLOT:
+                raise ValueError(
+                    "give one of peak, minimum, oco and parent, or its Flag: an order has room for "
+                    "one"
+                )
+            command.slot = natural(values[i], U8, ("peak", "minimum", "oco", "parent")[i])
+            command.flags |= FLAG_ICEBERG << i
+        return 0
+
+    cdef Result order_call(self, Command* command, order_id, peak, minimum, oco, parent):
+        """Carries out the command of a new order."""
+        if peak is not None or minimum is not None or oco is not None or parent is not None:
+            self.fill_slot(command, peak, minimum, oco, parent)
+        command.order_id = self.id_or_next(order_id, "order_id")
+        return self.call(command.order_id)
+
     cdef uint64_t id_or_next(self, order_id, str name) except? 0:
         """The id given; for None the highest so far plus one, at the end of ids the lowest free."""
         cdef Place place
@@ -757,37 +847,145 @@ cdef class Book:
 
     def limit(
         self, side, price, quantity, *, account=0, tif=TIF_GTC, stp=STP_DEFAULT, flags=0, expires=0,
-        order_id=None, timestamp=0,
+        peak=None, minimum=None, oco=None, parent=None, order_id=None, timestamp=0,
     ):
         """Enters a limit order.
 
         side: Side; price: ticks; quantity: lots; account: owner, 0 is nobody; tif: TIF; stp: STP;
         flags: Flag; expires: seconds since the epoch, for TIF.GTD; order_id: 1..2**64-1, None for
-        the next free one; timestamp: nanoseconds since the epoch.
+        the next free one; timestamp: nanoseconds since the epoch. One of: peak, the lots that an
+        iceberg shows; minimum, the lots that must trade at once, if any do; oco, the id of a live
+        order that goes when this one trades, and the other way round; parent, the id of a live
+        order that this one sleeps for until that is gone.
         """
         self.enter_idle()
         try:
             command = self.order_command(
                 NEW, LIMIT, side, price, quantity, account, tif, stp, flags, expires, timestamp
             )
-            command.order_id = self.id_or_next(order_id, "order_id")
-            return self.call(command.order_id)
+            return self.order_call(command, order_id, peak, minimum, oco, parent)
         finally:
             claim_give(&self.claim)
 
     def market(
         self, side, quantity, *, account=0, tif=TIF_IOC, stp=STP_DEFAULT, flags=0, expires=0,
-        order_id=None, timestamp=0,
+        minimum=None, oco=None, parent=None, order_id=None, timestamp=0,
     ):
         """Enters a market order: trades at any price, and what finds nobody is cancelled.
 
-        side: Side; quantity: lots; the rest as for `limit`.
+        side: Side; quantity: lots; the rest as for `limit`. In an auction it rests, if tif is not
+        IOC or FOK.
         """
         self.enter_idle()
         try:
             command = self.order_command(
                 NEW, MARKET, side, 0, quantity, account, tif, stp, flags, expires, timestamp
             )
+            return self.order_call(command, order_id, None, minimum, oco, parent)
+        finally:
+            claim_give(&self.claim)
+
+    def spend(
+        self, side, amount, *, account=0, stp=STP_DEFAULT, flags=0, oco=None, parent=None,
+        order_id=None, timestamp=0,
+    ):
+        """Enters a market order for an amount of money: buys or sells the whole lots that it pays
+        for, and what pays for no lot more is cancelled.
+
+        amount: ticks times lots; the rest as for `limit`.
+        """
+        self.enter_idle()
+        try:
+            command = self.order_command(
+                NEW, MARKET, side, 0, amount, account, TIF_IOC, stp, flags, 0, timestamp
+            )
+            command.flags |= FLAG_QUOTE_QUANTITY
+            return self.order_call(command, order_id, None, None, oco, parent)
+        finally:
+            claim_give(&self.claim)
+
+    cdef Result triggered(
+        self, uint8_t order_type, trigger, side, price, quantity, account, tif, stp, flags, expires,
+        peak, minimum, oco, parent, order_id, timestamp,
+    ):
+        """A stop, a take-profit or a trailing stop; with a price it ends as a limit order."""
+        self.enter_idle()
+        try:
+            command = self.order_command(
+                NEW, order_type if price is None else order_type + 1, side,
+                0 if price is None else price, quantity, account, tif, stp, flags, expires,
+                timestamp,
+            )
+            command.trigger = whole(trigger, "trigger")
+            return self.order_call(command, order_id, peak, minimum, oco, parent)
+        finally:
+            claim_give(&self.claim)
+
+    def stop(
+        self, side, trigger, quantity, *, price=None, account=0, tif=TIF_GTC, stp=STP_DEFAULT,
+        flags=0, expires=0, peak=None, minimum=None, oco=None, parent=None, order_id=None,
+        timestamp=0,
+    ):
+        """Enters an order that waits until the last price is at or beyond its trigger: at or above
+        to buy, at or below to sell.
+
+        side: Side; trigger: ticks; quantity: lots; price: ticks, None for a market order; the rest
+        as for `limit`.
+        """
+        return self.triggered(
+            STOP, trigger, side, price, quantity, account, tif, stp, flags, expires, peak, minimum,
+            oco, parent, order_id, timestamp,
+        )
+
+    def take_profit(
+        self, side, trigger, quantity, *, price=None, account=0, tif=TIF_GTC, stp=STP_DEFAULT,
+        flags=0, expires=0, peak=None, minimum=None, oco=None, parent=None, order_id=None,
+        timestamp=0,
+    ):
+        """Enters an order that waits until the last price is as good as its trigger: at or below to
+        buy, at or above to sell. The rest as for `stop`.
+        """
+        return self.triggered(
+            TAKE_PROFIT, trigger, side, price, quantity, account, tif, stp, flags, expires, peak,
+            minimum, oco, parent, order_id, timestamp,
+        )
+
+    def trailing_stop(
+        self, side, offset, quantity, *, distance=None, account=0, tif=TIF_GTC, stp=STP_DEFAULT,
+        flags=0, expires=0, peak=None, minimum=None, oco=None, parent=None, order_id=None,
+        timestamp=0,
+    ):
+        """Enters a stop whose trigger follows the last price at an offset, never back.
+
+        side: Side; offset: ticks from the best last price since it entered, 1 or more; quantity:
+        lots; distance: ticks from the trigger to the limit price that it will have, 0 or more, None
+        for a market order; the rest as for `limit`.
+        """
+        return self.triggered(
+            TRAILING_STOP, offset, side, distance, quantity, account, tif, stp, flags, expires,
+            peak, minimum, oco, parent, order_id, timestamp,
+        )
+
+    def quote(self, account, bid=None, ask=None, *, order_id=None, timestamp=0):
+        """Replaces both sides of an account's quote at once, or neither: it is refused whole where
+        a side would trade.
+
+        bid, ask: (price in ticks, open quantity in lots), None to take the side out; order_id: of
+        the bid, the ask has the next one; None for the next free one, which makes a new quote.
+        """
+        cdef Command* command
+        self.enter_idle()
+        try:
+            command = self.command(QUOTE, timestamp)
+            command.account = natural(account, U4, "account")
+            if bid is not None:
+                price, quantity = bid
+                command.price = whole(price, "bid price")
+                command.quantity = whole(quantity, "bid quantity")
+            if ask is not None:
+                price, quantity = ask
+                command.trigger = whole(price, "ask price")
+                command.slot = natural(quantity, U8, "ask quantity")
             command.order_id = self.id_or_next(order_id, "order_id")
             return self.call(command.order_id)
         finally:
@@ -804,15 +1002,18 @@ cdef class Book:
         finally:
             claim_give(&self.claim)
 
-    def amend(self, order_id, *, price=None, quantity=None, account=0, timestamp=0):
-        """Changes price (ticks) and total quantity (lots: traded plus still open); None keeps it.
+    def amend(
+        self, order_id, *, price=None, quantity=None, trigger=None, account=0, timestamp=0
+    ):
+        """Changes price (ticks), total quantity (lots: traded plus still open) and trigger (ticks;
+        of a trailing stop the offset, whose price is its distance); None keeps it.
 
-        The order keeps its place unless its price changes or its quantity grows; then it enters
-        anew and may trade. A total at or below what has traded cancels it.
+        The order keeps its place unless its price or trigger changes or its quantity grows; then it
+        enters anew and may trade or fire. A total at or below what has traded cancels it.
         """
         cdef OrderRow row
-        if price is None and quantity is None:
-            raise TypeError("amend changes a price or a quantity: give at least one")
+        if price is None and quantity is None and trigger is None:
+            raise TypeError("amend changes a price, a quantity or a trigger: give at least one")
         self.enter_idle()
         try:
             command = self.command(AMEND, timestamp)
@@ -821,6 +1022,7 @@ cdef class Book:
             row = self.row_of(command.order_id)
             command.price = whole(price, "price") if price is not None else row.price
             command.quantity = whole(quantity, "quantity") if quantity is not None else row.quantity
+            command.trigger = whole(trigger, "trigger") if trigger is not None else row.trigger
             return self.call(command.order_id)
         finally:
             claim_give(&self.claim)
@@ -837,13 +1039,14 @@ cdef class Book:
         return row
 
     def replace(
-        self, order_id, side=None, price=None, quantity=None, *, new_id=None, account=0,
-        tif=TIF_GTC, stp=STP_DEFAULT, flags=0, expires=0, timestamp=0,
+        self, order_id, side=None, price=None, quantity=None, *, order_type=LIMIT, trigger=0,
+        new_id=None, account=0, tif=TIF_GTC, stp=STP_DEFAULT, flags=0, expires=0, timestamp=0,
     ):
-        """Cancels an order and enters a new limit order of its account, in one step or not at all.
+        """Cancels an order and enters a new one of its account, in one step or not at all.
 
-        side, price, quantity: None for the old order's, of quantity what remains of it; new_id: the
-        new order's, None for the next free one; account: refused where it is neither 0 nor the old
+        side, price, quantity: None for the old order's, of quantity what remains of it; order_type:
+        OrderType, with the trigger (ticks, or a trailing offset) that it needs; new_id: the new
+        order's, None for the next free one; account: refused where it is neither 0 nor the old
         order's; the rest as for `limit`.
         """
         cdef OrderRow row
@@ -853,12 +1056,13 @@ cdef class Book:
             old_id = natural(order_id, U8, "order_id")
             row = self.row_of(old_id)
             command = self.order_command(
-                REPLACE, LIMIT, row.side if side is None else side,
+                REPLACE, natural(order_type, U1, "order_type"), row.side if side is None else side,
                 row.price if price is None else price,
                 row.remaining if quantity is None else quantity, account, tif, stp, flags, expires,
                 timestamp,
             )
             command.order_id = old_id
+            command.trigger = whole(trigger, "trigger")
             command.slot = self.id_or_next(new_id, "new_id")
             return self.call(command.slot)
         finally:
@@ -875,18 +1079,46 @@ cdef class Book:
         finally:
             claim_give(&self.claim)
 
-    def phase(self, phase, *, timestamp=0):
-        """Enters a Phase; `current_phase` tells which reigns."""
+    def arm(self, account, expires, *, timestamp=0):
+        """Arms an account's dead man's switch: unless it is armed again before `expires` (seconds
+        since the epoch), all orders of the account are cancelled then; 0 takes the switch away.
+        """
+        self.enter_idle()
+        try:
+            command = self.command(ARM, timestamp)
+            command.account = natural(account, U4, "account")
+            command.expires = natural(expires, U4, "expires")
+            return self.call(0)
+        finally:
+            claim_give(&self.claim)
+
+    def phase(self, phase, *, expires=0, timestamp=0):
+        """Enters a Phase, now or by itself at `expires` (seconds since the epoch); `current_phase`
+        tells which reigns. CONTINUOUS and POST_ONLY begin with an uncross.
+        """
         self.enter_idle()
         try:
             command = self.command(PHASE, timestamp)
+            command.order_type = natural(phase, U1, "phase")
+            command.expires = natural(expires, U4, "expires")
+            return self.call(0)
+        finally:
+            claim_give(&self.claim)
+
+    def uncross(self, phase=PHASE_CONTINUOUS, *, timestamp=0):
+        """Runs the auction, in PRE_OPEN and AUCTION, and enters a Phase."""
+        self.enter_idle()
+        try:
+            command = self.command(UNCROSS, timestamp)
             command.order_type = natural(phase, U1, "phase")
             return self.call(0)
         finally:
             claim_give(&self.claim)
 
     def clock(self, timestamp):
-        """Lets time pass, to `timestamp` in nanoseconds since the epoch: what is due happens."""
+        """Lets time pass, to `timestamp` in nanoseconds since the epoch: what is due happens. In an
+        auction its event says what an uncross would do now (INDICATIVE).
+        """
         self.enter_idle()
         try:
             self.command(CLOCK, timestamp)
@@ -924,32 +1156,48 @@ cdef class Book:
         """The lowest price in ticks at which somebody sells, or None."""
         return self.best(SELL)
 
-    cdef object levels_of(self, uint8_t side, depth):
-        cdef LevelRow* row
+    cdef object levels_of(self, uint8_t side, depth, hidden):
         cdef uint32_t count
         cdef int64_t wanted = U4 if depth is None else whole(depth, "depth")
         if wanted < 0:
             raise ValueError(f"depth {depth} is negative: give a number of levels, or None for all")
         self.enter_idle()
         try:
-            count = min(<int64_t> self.core.ladder[side - 1].count, wanted)
+            count = self.core.ladder[side - 1].count
+            if hidden:
+                count += self.core.ladder[LADDER_SECOND + side - 1].count
+            count = min(<int64_t> count, wanted)
             rows = np.empty(count, _LEVEL)
-            row = <LevelRow*> <uintptr_t> <object> rows.ctypes.data
-            view_levels(&self.core, &self.core.ladder[side - 1], row, count)
+            count = view_levels(
+                &self.core, side, <LevelRow*> <uintptr_t> <object> rows.ctypes.data, count, hidden
+            )
         finally:
             claim_give(&self.claim)
-        return rows
+        return rows[:count]
 
-    def bids(self, depth=None):
-        """The best `depth` levels of buyers, None for all: array of LEVEL, highest price first."""
-        return self.levels_of(BUY, depth)
+    def bids(self, depth=None, *, hidden=False):
+        """The best `depth` levels of buyers, None for all: array of LEVEL, highest price first.
 
-    def asks(self, depth=None):
-        """The best `depth` levels of sellers, None for all: array of LEVEL, lowest price first."""
-        return self.levels_of(SELL, depth)
+        hidden: also count what the market does not see: the rest of icebergs, hidden and
+        all-or-none orders (not market orders, which have no price).
+        """
+        return self.levels_of(BUY, depth, hidden)
 
-    def order(self, order_id):
-        """A live order as a record of ORDER, with `order.price` and `order["price"]`; or None."""
+    def asks(self, depth=None, *, hidden=False):
+        """The best `depth` levels of sellers, None for all: array of LEVEL, lowest price first.
+
+        hidden: as for `bids`.
+        """
+        return self.levels_of(SELL, depth, hidden)
+
+    def order(self, order_id, *, hidden=False):
+        """A live order as a record of ORDER, with `order.price` and `order["price"]`; or None.
+
+        hidden: show all there is to know; without it the answer is what the market sees: None for
+        an order that is hidden, all-or-none, waiting, sleeping or at market, and of an iceberg the
+        slice.
+        """
+        cdef OrderRow* row
         cdef Place place
         cdef uint32_t slot
         self.enter_idle()
@@ -958,25 +1206,45 @@ cdef class Book:
             if slot == 0:
                 return None
             rows = np.recarray(1, _ORDER)
-            view_order(&self.core, slot, <OrderRow*> <uintptr_t> <object> rows.ctypes.data)
+            row = <OrderRow*> <uintptr_t> <object> rows.ctypes.data
+            view_order(&self.core, slot, row)
+            return rows[0] if hidden or view_public(row) else None
         finally:
             claim_give(&self.claim)
-        return rows[0]
 
-    def orders(self):
-        """All live orders, an array of ORDER: buys from the best price, then sells from the best,
-        first in time first within a price.
+    def orders(self, *, hidden=False):
+        """The resting orders that the market sees, an array of ORDER: buys from the best price,
+        then sells from the best, in the order in which they trade within a price.
+
+        hidden: all live orders, with all there is to know: resting ones in the order in which they
+        trade (market orders first), then those that wait for a trigger and those that sleep, each
+        in the order of time.
         """
         self.enter_idle()
         try:
-            return self.rows()
+            return self.rows(hidden)
         finally:
             claim_give(&self.claim)
 
-    cdef object rows(self):
-        rows = np.empty(self.core.orders.live, _ORDER)
-        view_orders(&self.core, <OrderRow*> <uintptr_t> <object> rows.ctypes.data)
-        return rows
+    def waiting(self):
+        """The orders that wait for their triggers, in the order of time: array of ORDER."""
+        return self.in_state(ORDER_WAITING)
+
+    def sleeping(self):
+        """The orders that sleep, for their parent to be gone or for the next auction, in the order
+        of time: array of ORDER."""
+        return self.in_state(ORDER_SLEEPING)
+
+    cdef object in_state(self, uint8_t state):
+        rows = self.orders(hidden=True)
+        return rows[rows["state"] == state]
+
+    cdef object rows(self, bint hidden):
+        cdef OrderRow* first
+        # One more than there may be: a row is written before it is known whether it is seen.
+        rows = np.empty(self.core.orders.live + 1, _ORDER)
+        first = <OrderRow*> <uintptr_t> <object> rows.ctypes.data
+        return rows[: view_orders(&self.core, first, hidden) - first]
 
     def __len__(self):
         return self.core.orders.live
@@ -1027,8 +1295,10 @@ cdef class Book:
         cdef Memory memory
         total = object.__sizeof__(self)
         for memory in (
-            self.memory_orders, self.memory_terms, self.memory_rares, self.memory_levels,
-            self.memory_nodes, self.memory_buckets, self.memory_spills,
+            self.memory_orders, self.memory_terms, self.memory_rares, self.memory_timers,
+            self.memory_levels, self.memory_nodes, self.memory_shares,
+            self.memory_buckets, self.memory_spills,
+            self.memory_switches, self.memory_switch_buckets, self.memory_switch_spills,
             self.memory_accounts, self.memory_account_buckets, self.memory_account_spills,
         ):
             total += memory.nbytes()
@@ -1057,15 +1327,49 @@ cdef class Book:
         header["timestamp"] = self.core.now
         header["last_price"] = self.core.last_price
         header["orders_max"] = self.core.orders_max
+        if self.core.auction_end.time != NEVER:
+            header["auction_end"] = self.core.auction_end.time
+            header["auction_sequence"] = self.core.auction_end.sequence
         for p in _Parameter:
             header["parameter"][0, p - 1] = self.core.parameter[<int> p]
         return header
+
+    cdef object state(self):
+        return _checkpoint.State(self.header(), self.rows(True), self.armed(), self.planned())
+
+    cdef object armed(self):
+        """The armed switches in the order in which they fall due: array of checkpoint.SWITCH."""
+        cdef uint32_t timer, level
+        cdef Switch* switch
+        rows = np.zeros(self.core.switches.slab.live, _checkpoint.SWITCH)
+        i = 0
+        level = self.core.switches.due.ladder.best
+        while level != 0:
+            timer = core_level(&self.core, level).head
+            while timer != 0:
+                switch = switch_at(&self.core.switches, timer_at(&self.core.timers, timer).owner)
+                rows[i] = (
+                    switch.account, timer_at(&self.core.timers, timer).expires, switch.sequence
+                )
+                i += 1
+                timer = timer_at(&self.core.timers, timer).due_next
+            level = ladder_after(&self.core.switches.due.ladder, level)
+        return rows
+
+    cdef object planned(self):
+        """The changes of phase to come: array of checkpoint.PLAN."""
+        rows = np.zeros(self.core.plans, _checkpoint.PLAN)
+        for i in range(self.core.plans):
+            rows[i]["time"] = self.core.plan[i].time
+            rows[i]["sequence"] = self.core.plan[i].sequence
+            rows[i]["phase"] = self.core.plan[i].phase
+        return rows
 
     def checkpoint(self):
         """The state as canonical bytes, versioned and checksummed; see pricetime.checkpoint."""
         self.enter_idle()
         try:
-            return _checkpoint.encode(self.header(), self.rows())
+            return _checkpoint.encode(self.state())
         finally:
             claim_give(&self.claim)
 
@@ -1073,18 +1377,33 @@ cdef class Book:
     def restore(cls, data):
         """A book as `checkpoint` saved it; ValueError says what is wrong with the bytes."""
         cdef Book book = cls()
-        header, rows = _checkpoint.decode(data)
-        book.load(header[0], rows)
+        book.load(_checkpoint.decode(data))
         return book
 
-    cdef int load(self, header, rows) except -1:
-        cdef const OrderRow* row
-        cdef Py_ssize_t i
-        cdef Py_ssize_t count = len(rows)
-        if (
-            not PHASE_CONTINUOUS <= header["phase"] <= PHASE_CLOSED
-            or header["phase"] == PHASE_POST_ONLY
-        ):
+    cdef int load(self, state) except -1:
+        header = state.header[0]
+        self.load_header(header)
+        self.load_plans(state.plans)
+        self.load_orders(state.orders)
+        self.load_switches(state.switches)
+        core_refresh_due(&self.core)
+        core_refresh_modes(&self.core)
+        self.core.left_crossed = core_crossed(&self.core)  # which an uncross may have done
+        stamps = _checkpoint.stamps(state)
+        if np.any(np.diff(stamps) == 0):
+            raise ValueError("the checkpoint holds two things that have their time from one event")
+        try:
+            self.check()
+        except AssertionError as error:
+            raise ValueError(f"the checkpoint holds no possible book: {error}") from None
+        if self.rows(True).tobytes() != state.orders.tobytes():
+            raise ValueError("the checkpoint's orders are not in canonical order")
+        if self.armed().tobytes() != state.switches.tobytes():
+            raise ValueError("the checkpoint's switches are not in canonical order")
+        return 0
+
+    cdef int load_header(self, header) except -1:
+        if not PHASE_PRE_OPEN <= header["phase"] <= PHASE_CLOSED:
             raise ValueError(f"the checkpoint has phase {header['phase']}, which is not known")
         for sound, what in (
             (header["reserved"] == 0, "a reserved field that is not 0"),
@@ -1094,16 +1413,27 @@ cdef class Book:
             (abs(int(header["last_price"])) < _BOUND, "a last price that no trade can have"),
             (header["trades"] <= header["sequence"], "more trades than events"),
             (header["commands"] <= header["sequence"], "more commands than events"),
+            (
+                header["auction_end"] > header["timestamp"] or header["auction_end"] == 0,
+                "an auction that has ended",
+            ),
+            (
+                header["phase"] == PHASE_AUCTION or header["auction_end"] == 0,
+                "the end of an auction in another phase",
+            ),
+            (
+                (header["auction_end"] != 0) == (header["auction_sequence"] != 0)
+                and header["auction_sequence"] <= header["sequence"],
+                "the end of an auction that nothing has set",
+            ),
         ):
             if not sound:
                 raise ValueError(f"the checkpoint holds no possible book: it has {what}")
         values = {p.name.lower(): int(header["parameter"][p - 1]) for p in _Parameter}
         Book.__init__(
             self, max_orders=int(header["orders_max"]),
-            **{p.name.lower(): values[p.name.lower()] for p in _Parameter if p <= _Parameter.STP},
+            **values,
         )
-        if self.parameters != values:
-            raise ValueError("the checkpoint sets a parameter that this release does not know")
         self.core.phase = header["phase"]
         self.core.last_price = header["last_price"]
         self.core.commands = header["commands"]
@@ -1111,7 +1441,42 @@ cdef class Book:
         self.core.trades = header["trades"]
         self.core.id_max = header["id_max"]
         self.core.now = header["timestamp"]
-        rows = np.ascontiguousarray(rows)
+        if header["auction_end"] != 0:
+            self.core.auction_end.time = header["auction_end"]
+            self.core.auction_end.sequence = header["auction_sequence"]
+        return 0
+
+    cdef int load_plans(self, plans) except -1:
+        if len(plans) > PLANS_MAX:
+            raise ValueError(
+                f"the checkpoint plans {len(plans)} phases, and at most {PLANS_MAX} can wait"
+            )
+        for i in range(len(plans)):
+            if not PHASE_PRE_OPEN <= plans[i]["phase"] <= PHASE_CLOSED or plans[i]["reserved"] != 0:
+                raise ValueError(f"the checkpoint plans an unknown phase, {plans[i]['phase']}")
+            if not 0 < plans[i]["sequence"] <= self.core.sequence:
+                raise ValueError("the checkpoint plans a phase that no event has acknowledged")
+            self.core.plan[i].time = plans[i]["time"]
+            self.core.plan[i].sequence = plans[i]["sequence"]
+            self.core.plan[i].phase = plans[i]["phase"]
+        self.core.plans = len(plans)
+        return 0
+
+    cdef int load_switches(self, switches) except -1:
+        cdef Place place
+        for switch in switches:
+            account, expires, sequence = switch.tolist()
+            found = switch_find(&self.core.switches, account, &place)
+            if account == 0 or expires == 0 or found != 0:
+                raise ValueError(f"the checkpoint's switch of account {account} cannot be armed")
+            self.provide_one()
+            switch_arm(&self.core.switches, &self.core.timers, account, expires, sequence)
+        return 0
+
+    cdef int load_orders(self, rows) except -1:
+        cdef const OrderRow* row
+        cdef Py_ssize_t i
+        cdef Py_ssize_t count = len(rows)
         aligned = rows.copy() if rows.ctypes.data % sizeof(int64_t) else rows
         row = <const OrderRow*> <uintptr_t> <object> aligned.ctypes.data
         self.reserve_orders(count)
@@ -1119,32 +1484,27 @@ cdef class Book:
             self.provide_one()
             if not load_order(&self.core, row + i):
                 raise ValueError(f"the checkpoint's order {row[i].order_id} cannot be in a book")
-        expiring = aligned[aligned["expires"] != 0]
-        expiring = expiring[np.argsort(expiring["accepted"], kind="stable")]
+        linked = self.by_acceptance(aligned, (aligned["partner"] != 0) | (aligned["parent"] != 0))
+        row = <const OrderRow*> <uintptr_t> <object> linked.ctypes.data
+        for i in range(len(linked)):
+            self.provide_one()
+            if not load_links(&self.core, row + i):
+                raise ValueError(f"the checkpoint's order {row[i].order_id} has impossible links")
+        expiring = self.by_acceptance(aligned, aligned["expires"] != 0)
         row = <const OrderRow*> <uintptr_t> <object> expiring.ctypes.data
         for i in range(len(expiring)):
             self.provide_one()
             load_expiry(&self.core, row + i)
-        stamps = np.concatenate(
-            [rows["accepted"], rows["priority"][rows["priority"] != rows["accepted"]]]
-        )
-        stamps.sort()
-        if np.any(np.diff(stamps) == 0):
-            raise ValueError("the checkpoint holds two orders that have their time from one event")
-        try:
-            self.check()
-        except AssertionError as error:
-            raise ValueError(f"the checkpoint holds no possible book: {error}") from None
-        if self.rows().tobytes() != rows.tobytes():
-            raise ValueError("the checkpoint's orders are not in canonical order")
         return 0
+
+    cdef object by_acceptance(self, rows, chosen):
+        rows = rows[chosen]
+        return rows[np.argsort(rows["accepted"], kind="stable")]
 
     cdef inline int provide_one(self) except -1:
         """Makes sure of memory for one order more."""
-        if self.core.spare == 0:
-            self.core.spare = spare_commands(&self.core)
-            if self.core.spare == 0:
-                self.provide(False)
+        if self.core.spare == 0 and not spare_refresh(&self.core):
+            self.provide(False)
         self.core.spare -= 1
         return 0
 
@@ -1164,7 +1524,7 @@ cdef class Book:
         """
         self.enter_idle()
         try:
-            return _checkpoint.state_hash(self.header(), self.rows())
+            return _checkpoint.state_hash(self.state())
         finally:
             claim_give(&self.claim)
 

@@ -36,6 +36,11 @@ static inline uint64_t bits_multiply(uint64_t a, uint64_t b, uint64_t *high)
     *high = (uint64_t)(product >> 64);
     return (uint64_t)product;
 }
+/* a * b / c, rounded down; a and b are not negative, c is above 0 and no less than one of them. */
+static inline int64_t bits_share(int64_t a, int64_t b, int64_t c)
+{
+    return (int64_t)((unsigned __int128)a * (uint64_t)b / (uint64_t)c);
+}
 /* The empty asm: else the compiler calls a function that only prefetches pure, and drops it. */
 #define bits_prefetch(address) \
     do { __builtin_prefetch((const void *)(address), 1); __asm__ volatile(""); } while (0)

@@ -12,3 +12,4 @@ cdef extern from "bits.h" nogil:
     uint32_t bits_bucket(uint32_t tag, uint32_t half, uint32_t count) noexcept
     uint32_t bits_lanes(const uint32_t* lane, uint32_t value) noexcept
     bint bits_notional_in(int64_t price, int64_t quantity, int64_t least, int64_t most) noexcept
+    int64_t bits_share(int64_t a, int64_t b, int64_t c) noexcept

@@ -17,22 +17,22 @@ from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from engine.bits cimport bits_highest, bits_lowest, bits_prefetch, bits_unlikely
 from engine.invariant cimport CHECK, INVARIANT
-from engine.records cimport BUY
 from engine.slab cimport Slab, slab_at, slab_give, slab_take
 
 cdef enum:
     FANOUT_BITS = 6
     RECENT = 64      # leaves remembered: enough for the prices near the best of most books
     NODES_KEPT = 2   # nodes that one new price may need: its leaf, and a fork above it
+    LADDERS = 8      # the most that share levels and nodes
 
 
 cdef struct Level:       # 32 bytes
     int64_t price        # ticks; in the ladder of what falls due, seconds
-    int64_t quantity     # lots, the sum over the queue; below 2^62
+    int64_t quantity     # lots, the sum over the queue, below 2^62; 0 for triggers and seconds
     uint32_t head        # first in time; 0 exactly where the level is free
     uint32_t tail
     uint32_t orders      # in the queue
-    uint32_t leaf_side   # the leaf node that it hangs from, times two, plus one for a sell
+    uint32_t leaf_number # the leaf node that it hangs from, times LADDERS, plus the ladder's number
 
 
 cdef struct Node:        # 280 bytes
@@ -52,7 +52,7 @@ cdef struct Ladder:
     Slab* levels
     Slab* nodes
     uint64_t flip        # xor of price and key: see ladder_key
-    uint32_t side        # BUY or SELL
+    uint32_t number      # which of the book's; even: the highest price is the best, odd: the lowest
     uint32_t root        # node; 0 where the ladder is empty
     uint32_t best        # level; 0 where the ladder is empty
     uint32_t count       # levels
@@ -60,18 +60,18 @@ cdef struct Ladder:
 
 
 cdef inline void ladder_init(
-    Ladder* ladder, Slab* levels, Slab* nodes, uint32_t side
+    Ladder* ladder, Slab* levels, Slab* nodes, uint32_t number
 ) noexcept nogil:
     ladder.levels = levels
     ladder.nodes = nodes
-    ladder.side = side
+    ladder.number = number
     cdef uint32_t i
     ladder.root = ladder.best = ladder.count = 0
     for i in range(<uint32_t> RECENT):
         ladder.recent[i].leaf = 0
     # Flipping the sign bit orders signed prices as unsigned keys; flipping the rest reverses them.
     ladder.flip = <uint64_t> 1 << 63
-    if side == BUY:
+    if number & 1 == 0:
         ladder.flip = ~ladder.flip
 
 
@@ -125,7 +125,7 @@ cdef inline uint32_t ladder_lowest(const Ladder* ladder, uint32_t below) noexcep
 cdef inline uint32_t ladder_after(const Ladder* ladder, uint32_t level) noexcept nogil:
     """The next level in order of keys, or 0."""
     cdef uint64_t key = ladder_key(ladder, ladder_level(ladder, level).price)
-    cdef uint32_t below = ladder_level(ladder, level).leaf_side >> 1
+    cdef uint32_t below = ladder_level(ladder, level).leaf_number // LADDERS
     cdef uint64_t above
     cdef Node* node
     while below != 0:
@@ -230,14 +230,14 @@ cdef inline void ladder_fill_in(
     level.price = price
     level.quantity = 0
     level.head = level.tail = level.orders = 0
-    level.leaf_side = 2 * leaf + (ladder.side - 1)
+    level.leaf_number = LADDERS * leaf + ladder.number
 
 
 cdef inline void ladder_drop(Ladder* ladder, uint32_t dropped) noexcept nogil:
     """Takes an emptied level out of the trie, and the nodes that it alone needed."""
     cdef Level* level = ladder_level(ladder, dropped)
     cdef uint64_t key = ladder_key(ladder, level.price)
-    cdef uint32_t leaf = level.leaf_side >> 1
+    cdef uint32_t leaf = level.leaf_number // LADDERS
     cdef Node* node = ladder_node(ladder, leaf)
     CHECK(level.orders == 0)
     CHECK(level.quantity == 0)
@@ -281,10 +281,10 @@ cdef inline bint ladder_holds(
 ) noexcept nogil:
     """Whether this level, a guess from earlier, is the one at this price now."""
     cdef Level* guess = ladder_level(ladder, level)
-    # A free level has no quantity, nor has one that the ladder of what falls due uses now.
+    # A free level has no quantity, nor has one that a ladder of triggers or seconds uses now.
     if guess.price != price or guess.quantity == 0:
         return False
-    return guess.leaf_side & 1 == ladder.side - 1
+    return guess.leaf_number % LADDERS == ladder.number
 
 
 cdef inline void ladder_prefetch(const Ladder* ladder, int64_t price) noexcept nogil:

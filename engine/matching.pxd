@@ -1,43 +1,36 @@
 # Matching: an incoming order meets the best opposite orders, one after the other (semantics § 5).
 #
-# `dry_run` says what `match` would do, and changes nothing; both go through the same makers in the
-# same order, so that a rule added to one belongs in the other too.
+# `match` is for books and takers without any of the rarer things, and `match_level` is its heart.
+# `match_any` knows them all, level by level, and leaves to `match_level` what is plain in them.
 
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
-from engine.bits cimport bits_prefetch, bits_unlikely
+from engine.allocation cimport allocation_next, allocation_open, allocation_round
+from engine.bits cimport bits_likely, bits_prefetch, bits_unlikely
 from engine.core cimport (
-    STAGE_MATCH, Core, Taker, core_attach, core_chain, core_drop, core_end, core_ladder, core_level,
-    core_order, core_room, core_terms,
+    LADDER_MARKET, LADDER_SECOND, MODE_GUARDED, MODE_PHASE, MODE_PRO_RATA, MODE_RARE, ROOM_STEP,
+    STAGE_MATCH, Core, Cursor, Taker, core_attach, core_chain, core_end, core_ladder,
+    core_level, core_order, core_room, taker_ladder,
 )
-from engine.event cimport (
-    event_last, event_order_amended, event_order_cancelled, event_taker_amended,
-    event_taker_cancelled, event_trade,
-)
+from engine.event cimport event_trade
 from engine.index cimport Bucket, index_chain
 from engine.invariant cimport INVARIANT
 from engine.ladder cimport (
-    Ladder, Level, ladder_add, ladder_after, ladder_drop, ladder_holds, ladder_key,
+    Ladder, Level, ladder_add, ladder_after, ladder_drop, ladder_find, ladder_holds, ladder_key,
 )
-from engine.order cimport Order, Terms, order_level
+from engine.links cimport links_taker_gone
+from engine.order cimport Order, order_rare
+from engine.phase cimport phase_interrupt
 from engine.records cimport (
-    MARKET, PARAMETER_STP, REASON_CAPACITY, REASON_IOC, REASON_NO_LIQUIDITY, REASON_SELF_TRADE,
-    STP_ALLOW, STP_CANCEL_BOTH, STP_CANCEL_MAKER, STP_CANCEL_TAKER, STP_DECREMENT, STP_DEFAULT,
-    TIF_IOC,
+    MARKET, PARAMETER_BAND_ACTION, PHASE_CONTINUOUS, REASON_BAND, REASON_CAPACITY, REASON_IOC,
+    REASON_NO_LIQUIDITY, STP_ALLOW, TIF_IOC,
 )
 from engine.screen cimport PRICE_END
+from engine.trigger cimport trigger_quiet
+from engine.turn cimport fits, guard, self_trade, takeable, taker_stp, turn
 
 cdef enum:
-    STEP_ROOM = 3  # events: two of a self-trade prevented, and the taker's end
-
-
-cdef inline uint8_t taker_stp(const Core* core, const Taker* taker) noexcept nogil:
-    """The mode that decides where the taker meets its own account."""
-    if taker.account == 0:
-        return STP_ALLOW
-    if taker.stp == STP_DEFAULT:
-        return <uint8_t> core.parameter[PARAMETER_STP]
-    return taker.stp
+    STEP_ROOM = 3  # events of a turn in `match`: two of a self-trade prevented, and the taker's end
 
 
 cdef inline void taker_aim(Core* core, Taker* taker) noexcept nogil:
@@ -47,75 +40,32 @@ cdef inline void taker_aim(Core* core, Taker* taker) noexcept nogil:
         taker.limit = <uint64_t> -1
 
 
-cdef inline bint taker_crosses(Core* core, const Taker* taker) noexcept nogil:
-    """Whether its limit reaches the best opposite price."""
-    cdef Ladder* ladder = core_ladder(core, 3 - taker.side)
+cdef inline void taker_look(Core* core, Taker* taker) noexcept nogil:
+    """The same, and what else a step or a dry run depends on."""
+    taker_aim(core, taker)
+    taker.before = core.last_price
+    taker.before_known = core.trades != 0
+
+
+cdef inline bint taker_reaches(
+    Core* core, const Taker* taker, const Ladder* ladder
+) noexcept nogil:
+    """Whether its limit reaches the best price of a ladder of the other side."""
     if ladder.best == 0:
         return False
     return ladder_key(ladder, core_level(core, ladder.best).price) <= taker.limit
 
 
-cdef struct Prospect:       # what a dry run found
-    int64_t traded          # lots, counted up to what was asked
-    int64_t first_price     # ticks, of the first trade
+cdef inline bint taker_plain(const Core* core, const Taker* taker) noexcept nogil:
+    """Whether `match` knows all that it can meet."""
+    return core.modes & ~MODE_PHASE == 0 and not taker.spends
 
 
-cdef inline Prospect dry_run(
-    Core* core, const Taker* taker, uint32_t absent, int64_t wanted
-) noexcept nogil:
-    """What the taker would trade, up to `wanted` lots, were the order in slot `absent` gone."""
-    cdef Ladder* ladder = core_ladder(core, 3 - taker.side)
-    cdef uint8_t stp = taker_stp(core, taker)
-    cdef int64_t left = taker.remaining
-    cdef uint32_t level = ladder.best
-    cdef uint32_t slot
-    cdef Order* maker
-    cdef Prospect prospect
-    prospect.traded = prospect.first_price = 0
-    while level != 0:
-        if ladder_key(ladder, core_level(core, level).price) > taker.limit:
-            break
-        slot = core_level(core, level).head
-        while slot != 0:
-            maker = core_order(core, slot)
-            if slot == absent:
-                slot = maker.next
-                continue
-            if stp != STP_ALLOW and maker.account == taker.account:
-                if stp == STP_CANCEL_TAKER or stp == STP_CANCEL_BOTH:
-                    return prospect
-                if stp == STP_DECREMENT:
-                    left -= min(left, maker.remaining)
-            else:
-                if prospect.traded == 0:
-                    prospect.first_price = core_level(core, level).price
-                prospect.traded += min(left, maker.remaining)
-                left -= min(left, maker.remaining)
-            if left == 0 or prospect.traded >= wanted:
-                return prospect
-            slot = maker.next
-        level = ladder_after(ladder, level)
-    return prospect
-
-
-cdef inline bint reachable(Core* core, const Taker* taker) noexcept nogil:
-    """Whether the levels within the limit hold as much as the taker wants, whoever owns it.
-
-    Asked before a dry run for all of it, so that an impossible order costs levels, not makers.
-    """
-    cdef Ladder* ladder = core_ladder(core, 3 - taker.side)
-    cdef uint32_t level = ladder.best
-    cdef int64_t left = taker.remaining
-    while level != 0 and left > 0:
-        if ladder_key(ladder, core_level(core, level).price) > taker.limit:
-            break
-        left -= min(left, core_level(core, level).quantity)
-        level = ladder_after(ladder, level)
-    return left == 0
+# --- plain books
 
 
 cdef inline bint match(Core* core, Taker* taker) noexcept nogil:
-    """Trades the taker as far as it goes. False: out of room, call again with core.taker."""
+    """Trades a plain taker as far as it goes. False: out of room, call again with core.taker."""
     cdef Ladder* ladder = core_ladder(core, 3 - taker.side)
     cdef uint8_t stp = taker_stp(core, taker)
     cdef uint32_t level_at
@@ -142,9 +92,10 @@ cdef inline bint match(Core* core, Taker* taker) noexcept nogil:
 cdef inline bint match_level(
     Core* core, Taker* taker, Level* level, uint8_t stp
 ) noexcept nogil:
-    """Trades with the orders of the best level, up to one of the taker's own.
+    """Trades with the displayed orders of the best level, up to one that is not plain for it.
 
-    False: out of room, with another event to come. The caller drops a level left empty.
+    That is one of the taker's own, or one with a Rare record. False: out of room, with another
+    event to come. The caller drops a level left empty.
     """
     cdef uint32_t slot = level.head
     cdef uint32_t next_slot
@@ -153,13 +104,16 @@ cdef inline bint match_level(
     cdef Bucket* chain = core_chain(core, maker)
     cdef Bucket* next_chain
     cdef int64_t quantity
+    cdef bint wary = stp != STP_ALLOW or core.modes & MODE_RARE
     cdef bint room = True
     while slot != 0:
         if bits_unlikely(core_room(core) < STEP_ROOM):
             room = False
             break
-        if stp != STP_ALLOW:
-            if bits_unlikely(maker.account == taker.account):
+        if wary:
+            if bits_unlikely(order_rare(maker)):
+                break
+            if bits_unlikely(stp != STP_ALLOW and maker.account == taker.account):
                 break
         # Fetched early, as it is wanted if this maker leaves; slot 0 does no harm.
         next_slot = maker.next
@@ -171,7 +125,7 @@ cdef inline bint match_level(
         taker.remaining -= quantity
         maker.remaining -= quantity
         level.quantity -= quantity
-        event_trade(core, taker, maker, level.price, quantity)
+        event_trade(core, taker, maker, level.price, quantity, 0)
         if maker.remaining > 0:
             break
         core_end(core, slot, maker, chain)
@@ -189,85 +143,215 @@ cdef inline bint match_level(
     return room
 
 
-cdef inline void self_trade(
-    Core* core, Taker* taker, uint32_t slot, uint8_t stp
-) noexcept nogil:
-    """The maker's turn has come, and it is the taker's own: no trade, but what the mode says."""
-    cdef Order* maker = core_order(core, slot)
-    cdef int64_t quantity
-    if stp == STP_DECREMENT:
-        quantity = min(taker.remaining, maker.remaining)
-        decrement_maker(core, slot, quantity)
-        taker.remaining -= quantity
-        taker.quantity -= quantity
-        if taker.remaining > 0:
-            event_taker_amended(core, taker, REASON_SELF_TRADE)
+# --- all books
+
+
+cdef inline bint match_any(Core* core) noexcept nogil:
+    """Trades core.taker as far as it goes. False: out of room, call again."""
+    cdef Taker* taker = &core.taker
+    cdef Ladder* ladder = core_ladder(core, 3 - taker.side)
+    cdef Ladder* second = &core.ladder[LADDER_SECOND + 2 - taker.side]
+    cdef uint8_t stp = taker_stp(core, taker)
+    cdef uint32_t level_at, slot
+    cdef int64_t price
+    while True:
+        if core_room(core) < ROOM_STEP:
+            core.stage = STAGE_MATCH
+            return False
+        if core.round.next != 0:
+            match_round(core, ladder, stp)
+            continue
+        if taker.remaining == 0 or taker.gone or taker.stopped != 0:
+            return True
+        level_at = ladder.best
+        slot = match_second(core, ladder, second)
+        if level_at == 0 and slot == 0:
+            return True
+        if slot != 0:
+            price = core_level(core, core.cursor[2 - taker.side].level).price
         else:
-            event_taker_cancelled(core, taker, REASON_SELF_TRADE, quantity)
-            taker.gone = True
-        return
-    if stp != STP_CANCEL_TAKER:
-        event_order_cancelled(core, maker, REASON_SELF_TRADE)
-        core_drop(core, slot)
-    if stp != STP_CANCEL_MAKER:
-        event_taker_cancelled(core, taker, REASON_SELF_TRADE, taker.remaining)
-        taker.gone = True
+            price = core_level(core, level_at).price
+        if ladder_key(ladder, price) > taker.limit:
+            return True
+        if core.modes & MODE_GUARDED:
+            match_guard(core, price)
+            if taker.stopped != 0:
+                return True
+        if slot != 0:
+            turn(core, taker, slot, price, stp, True)
+        elif core.modes & MODE_PRO_RATA:
+            allocation_open(core, level_at, stp)
+        else:
+            match_shown(core, ladder, level_at, stp)
 
 
-cdef inline void decrement_maker(Core* core, uint32_t slot, int64_t quantity) noexcept nogil:
-    """Takes lots off a resting order that keeps its place; it goes where nothing is left."""
-    cdef Order* maker = core_order(core, slot)
-    if quantity == maker.remaining:
-        event_order_cancelled(core, maker, REASON_SELF_TRADE)
-        core_drop(core, slot)
-        return
-    order_reduce(core, maker, core_terms(core, slot), quantity)
-    event_order_amended(core, maker, core_terms(core, slot), REASON_SELF_TRADE)
+cdef inline void match_guard(Core* core, int64_t price) noexcept nogil:
+    """Stops the taker where a collar or a band forbids the price of the maker to come."""
+    cdef Taker* taker = &core.taker
+    if not taker.found_known:
+        taker.found = price
+        taker.found_known = True
+    taker.stopped = guard(core, taker, price, taker.found)
+    if taker.stopped != 0:
+        taker.odd = True
 
 
-cdef inline void order_reduce(
-    Core* core, Order* order, Terms* terms, int64_t quantity
-) noexcept nogil:
-    """Takes lots off a resting order, of which more remain."""
-    INVARIANT(order.remaining > quantity)
-    order.remaining -= quantity
-    terms.quantity -= quantity
-    core_level(core, order_level(order)).quantity -= quantity
-
-
-cdef inline bint settle(Core* core, Taker* taker) noexcept nogil:
-    """Ends the command of a taker that has met all it could: it is done, rests, or is cancelled."""
+cdef inline void match_round(Core* core, Ladder* ladder, uint8_t stp) noexcept nogil:
+    """Goes on with a round of a pro-rata level; behind the own orders come the others."""
     cdef uint32_t level
-    cdef uint8_t reason = 0
+    allocation_next(core, stp)
+    if core.round.next == 0 and core.round.own:
+        core.round.own = False
+        level = ladder.best
+        if core.taker.gone or core.taker.remaining == 0 or level == 0:
+            return
+        if core_level(core, level).price == core.round.price:
+            allocation_round(core, level)
+
+
+cdef inline void match_shown(
+    Core* core, Ladder* ladder, uint32_t level_at, uint8_t stp
+) noexcept nogil:
+    """A level's displayed orders: those that are plain at once, then one that is not."""
+    cdef Taker* taker = &core.taker
+    cdef Level* level = core_level(core, level_at)
+    cdef bint quick = not taker.spends and taker.rare == 0 and trigger_quiet(core, level.price)
+    if quick:
+        if not match_level(core, taker, level, stp):
+            return
+        if level.orders == 0:
+            ladder_drop(ladder, level_at)
+            return
+        if taker.remaining == 0:
+            return
+        if core_room(core) < ROOM_STEP:
+            return
+    turn(core, taker, level.head, level.price, stp, False)
+
+
+cdef inline uint32_t match_second(
+    Core* core, const Ladder* ladder, const Ladder* second
+) noexcept nogil:
+    """The order of the second queues whose turn it is, at core.cursor; 0: not theirs."""
+    cdef Taker* taker = &core.taker
+    cdef Cursor* cursor = &core.cursor[2 - taker.side]
+    cdef uint64_t front = taker.limit
+    cdef int64_t takes
+    if second.best == 0:
+        return 0
+    if ladder.best != 0 and ladder_key(ladder, core_level(core, ladder.best).price) <= front:
+        # What is displayed comes first at the same price.
+        front = ladder_key(ladder, core_level(core, ladder.best).price)
+        if front == 0:
+            return 0
+        front -= 1
+    if not cursor.set:
+        cursor.set = True
+        cursor.level = second.best
+        cursor.slot = core_level(core, second.best).head
+    while cursor.level != 0:
+        if ladder_key(second, core_level(core, cursor.level).price) > front:
+            return 0
+        takes = takeable(taker, core_level(core, cursor.level).price)
+        while cursor.slot != 0:
+            if fits(core, taker, cursor.slot, takes):
+                return cursor.slot
+            cursor.slot = core_order(core, cursor.slot).next
+        cursor.level = ladder_after(second, cursor.level)
+        cursor.slot = core_level(core, cursor.level).head
+    return 0
+
+
+# --- the end of a step
+
+
+cdef inline void settle(Core* core, Taker* taker) noexcept nogil:
+    """A taker that has met all it could is done, rests, or loses what is left."""
+    cdef uint32_t level
+    cdef uint8_t reason
     if taker.remaining > 0 and not taker.gone:
-        if taker.order_type == MARKET:
-            reason = REASON_NO_LIQUIDITY
-        elif taker.tif == TIF_IOC:
-            reason = REASON_IOC
-        else:
+        reason = settle_reason(core, taker)
+        if reason == 0:
             level = resting_level(core, taker)
-            if core_level(core, level).quantity < PRICE_END - taker.remaining:
+            if level != 0:
                 core_attach(core, taker, level)
-                return event_last(core)
-            reason = REASON_CAPACITY  # the level is full, so it was there before
-        event_taker_cancelled(core, taker, reason, taker.remaining)
+                return
+            reason = REASON_CAPACITY
+        links_taker_gone(core, taker, reason, taker.remaining)
     if taker.slot != 0:
         core_end(core, taker.slot, core_order(core, taker.slot), index_chain(&core.ids, taker.tag))
-    return event_last(core)
+
+
+cdef inline uint8_t settle_reason(Core* core, const Taker* taker) noexcept nogil:
+    """Why what is left may not rest, or 0."""
+    if bits_unlikely(taker.odd):
+        return settle_odd(core, taker)
+    return REASON_IOC if taker.tif == TIF_IOC else 0
+
+
+cdef inline uint8_t settle_odd(Core* core, const Taker* taker) noexcept nogil:
+    """The same, of an order that is not a plain limit, had no step, or was stopped in it."""
+    if taker.still:
+        return 0
+    if taker.stopped == 0:
+        if taker.order_type == MARKET:
+            return REASON_NO_LIQUIDITY
+        return REASON_IOC if taker.tif == TIF_IOC else 0
+    if taker.stopped == REASON_BAND:
+        if core.parameter[PARAMETER_BAND_ACTION] == 2 and core.phase == PHASE_CONTINUOUS:
+            phase_interrupt(core)
+            return REASON_BAND if taker.tif == TIF_IOC or taker.spends else 0
+    return taker.stopped
 
 
 cdef inline uint32_t resting_level(Core* core, const Taker* taker) noexcept nogil:
-    """The level at the taker's price, where there is none a new one."""
-    cdef Ladder* ladder = core_ladder(core, taker.side)
-    if taker.level != 0 and ladder_holds(ladder, taker.level, taker.price):
-        return taker.level
-    return ladder_add(ladder, taker.price)
+    """The level at the taker's price, where there is none a new one; 0: it has no room."""
+    cdef uint32_t number = taker_ladder(taker)
+    cdef Ladder* ladder = &core.ladder[number]
+    cdef uint32_t level = taker.level
+    cdef int64_t held
+    if level == 0 or not ladder_holds(ladder, level, taker.price):
+        level = ladder_add(ladder, taker.price)
+    held = core_level(core, level).quantity
+    if bits_unlikely(core.modes & MODE_RARE and number < LADDER_MARKET):
+        # Displayed and hidden together: the other queue's ladder is two further or two before.
+        held += core_level(
+            core, ladder_find(&core.ladder[number ^ LADDER_SECOND], taker.price)
+        ).quantity
+    if held < PRICE_END - taker.remaining:
+        return level
+    if core_level(core, level).orders == 0:
+        ladder_drop(ladder, level)
+    return 0
 
 
 cdef inline bint take(Core* core, Taker* taker) noexcept nogil:
     """Matches an accepted order, and lets the rest of it rest. False: out of room for events."""
-    taker_aim(core, taker)
-    if taker_crosses(core, taker):
-        if not match(core, taker):
+    if bits_likely(taker_plain(core, taker)):
+        taker_aim(core, taker)
+        if not taker.still and taker_reaches(core, taker, core_ladder(core, 3 - taker.side)):
+            if not match(core, taker):
+                return False
+        settle(core, taker)
+        return True
+    if taker != &core.taker:
+        core.taker = taker[0]
+    return take_any(core)
+
+
+cdef inline bint match_resume(Core* core) noexcept nogil:
+    """Goes on with core.taker, which ran out of room. False: again."""
+    if taker_plain(core, &core.taker):
+        return match(core, &core.taker)
+    return match_any(core)
+
+
+cdef inline bint take_any(Core* core) noexcept nogil:
+    cdef Taker* taker = &core.taker
+    taker_look(core, taker)
+    core.cursor[2 - taker.side].set = False
+    if not taker.still:
+        if not match_any(core):
             return False
-    return settle(core, taker)
+    settle(core, taker)
+    return True

@@ -79,6 +79,16 @@ cdef enum:  # EventFlag
     MARK_AUCTION = 2
     MARK_HIDDEN = 4
 
+cdef enum:  # OrderState
+    ORDER_RESTING = 1
+    ORDER_WAITING = 2
+    ORDER_SLEEPING = 3
+
+cdef enum:  # Mark
+    MARKED_QUOTE = 1
+    MARKED_TRIGGERED = 2
+    MARKED_REFERENCE = 4
+
 cdef enum:  # Phase
     PHASE_PRE_OPEN = 1
     PHASE_AUCTION = 2
@@ -182,11 +192,17 @@ cdef struct LevelRow:      # 24 bytes; pricetime.LEVEL
     int64_t orders
 
 
-cdef struct OrderRow:      # 64 bytes; pricetime.ORDER
+cdef struct OrderRow:      # 112 bytes; pricetime.ORDER
     uint64_t order_id
     int64_t price
     int64_t quantity
     int64_t remaining
+    int64_t displayed
+    int64_t trigger
+    int64_t reference
+    uint64_t slot
+    uint64_t partner
+    uint64_t parent
     uint64_t accepted
     uint64_t priority
     uint32_t account
@@ -196,4 +212,5 @@ cdef struct OrderRow:      # 64 bytes; pricetime.ORDER
     uint8_t tif
     uint8_t stp
     uint16_t flags
-    uint16_t reserved
+    uint8_t state
+    uint8_t marks

@@ -5,14 +5,13 @@ from libc.stdint cimport uint32_t
 from engine.bits cimport bits_prefetch, bits_unlikely
 from engine.command cimport command_resume, command_take
 from engine.core cimport (
-    AHEAD, ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts, core_level, core_order, core_room,
-    core_terms,
+    AHEAD, ROOM, STAGE_IDLE, Coming, Core, core_level, core_order, core_room, core_terms,
 )
-from engine.index cimport index_chain, index_guess, index_room, index_tag
-from engine.ladder cimport NODES_KEPT, Ladder, ladder_find, ladder_prefetch
+from engine.index cimport index_chain, index_guess, index_tag
+from engine.ladder cimport Ladder, ladder_find, ladder_prefetch
 from engine.order cimport Order, order_level
 from engine.records cimport AMEND, NEW, SET, Command
-from engine.slab cimport slab_room
+from engine.spare cimport spare_refresh
 
 cdef enum:
     FAR = 24      # commands to look ahead
@@ -21,31 +20,14 @@ cdef enum:
     DEEP = 1 << 16 # live orders from which looking for more than the bucket pays
 
 
-cdef inline uint32_t spare_commands(const Core* core) noexcept nogil:
-    """How many commands can surely be taken before memory must grow.
-
-    A command enters one order at most: a slot, its price and the second it expires in with the
-    nodes that these need, an entry in the index, an account.
-    """
-    cdef uint32_t spare = min(slab_room(&core.orders), index_room(&core.ids, core.orders.live))
-    spare = min(spare, core.terms.capacity - 1 - core.orders.live)  # where growing failed half-way
-    spare = min(spare, slab_room(&core.rares))
-    spare = min(spare, slab_room(&core.levels) // 2)
-    spare = min(spare, slab_room(&core.nodes) // (2 * NODES_KEPT))
-    if core_counts_accounts(core):
-        spare = min(spare, slab_room(&core.accounts.slab))
-        spare = min(spare, index_room(&core.accounts.index, core.accounts.slab.live))
-    return spare
-
-
 # --- looking ahead
 #
 # The bucket of a command's id is fetched early in any book. A deep book lies in main memory, so
 # there it is three steps: the bucket, then the order or the level that the command names, then what
 # these link to; each finds what the one before it fetched. The fields looked at are not screened
 # yet, so everything here is a guess and nothing is written. A level that was guessed may meanwhile
-# serve the ladder of what falls due, whose heads and tails number rare records: harmless, as there
-# are never more of these than orders.
+# serve the ladder of what falls due, whose heads and tails number timers: harmless, as there are
+# never more of these than orders and switches
 
 
 cdef inline Ladder* guess_ladder(Core* core, const Command* command) noexcept nogil:
@@ -92,9 +74,9 @@ cdef inline void look_near(Core* core, Coming* coming) noexcept nogil:
 
 cdef inline bint run_may_take(Core* core) noexcept nogil:
     """Whether there is room for the next command's events, and memory for what it may bring."""
-    if core.spare == 0:
-        core.spare = spare_commands(core)
-    return core.spare != 0 and core_room(core) >= ROOM
+    if core.spare == 0 and not spare_refresh(core):
+        return False
+    return core_room(core) >= ROOM
 
 
 cdef inline Py_ssize_t run(Core* core, const Command* commands, Py_ssize_t count) noexcept nogil:
@@ -104,7 +86,7 @@ cdef inline Py_ssize_t run(Core* core, const Command* commands, Py_ssize_t count
     cdef bint deep = core.orders.live >= DEEP
     cdef Coming* coming
     if core.stage != STAGE_IDLE:
-        if core_room(core) < ROOM or not command_resume(core):
+        if not command_resume(core):
             return 0
     for i in range(min(count, FAR)):
         look_far(core, &core.coming[i], commands + i, deep)

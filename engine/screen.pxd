@@ -1,15 +1,12 @@
 # Is a command well-formed (semantics § 3, step 1), and is it one that this engine knows?
 #
-# Depends on the command, on the parameters for SET (a minimum above its maximum) and on the time
-# for PHASE (now, or scheduled), on nothing else. The answer is 0, MALFORMED or UNSUPPORTED;
-# MALFORMED has precedence, so what is refused today for being unsupported was at least a sound
-# command.
+# Depends on the command and, for SET, on the parameters (a minimum above its maximum), on nothing
+# else. The answer is 0, MALFORMED, or UNSUPPORTED for a reserved order type.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint64_t
 
 from engine.bits cimport bits_likely
 from engine.core cimport Core
-from engine.due cimport SECOND
 from engine.records cimport *
 
 cdef enum:
@@ -69,16 +66,16 @@ cdef inline uint8_t screen_all(const Core* core, const Command* command) noexcep
     if kind == QUOTE:
         return screen_quote(command)
     if kind == ARM:
-        return REASON_UNSUPPORTED if command.account != 0 else REASON_MALFORMED
+        return 0 if command.account != 0 else REASON_MALFORMED
     if kind == PHASE or kind == UNCROSS:
-        return screen_phase(core, command)
+        return 0 if PHASE_PRE_OPEN <= command.order_type <= PHASE_CLOSED else REASON_MALFORMED
     if kind == SET:
         return screen_set(core, command)
     return 0 if kind == CLOCK else REASON_MALFORMED
 
 
 cdef inline uint8_t screen_order(const Command* command) noexcept nogil:
-    """NEW and REPLACE: each field, then what does not go together, then what is not there yet."""
+    """NEW and REPLACE: each field, then what does not go together."""
     cdef uint8_t order_type = command.order_type
     if (
         command.order_id == 0 or not 1 <= command.side <= 2 or not 1 <= order_type <= PEG_MID
@@ -89,13 +86,7 @@ cdef inline uint8_t screen_order(const Command* command) noexcept nogil:
         return REASON_MALFORMED
     if order_type >= PEG_PRIMARY:
         return REASON_UNSUPPORTED
-    if not screen_prices(command) or not screen_flags(command):
-        return REASON_MALFORMED
-    if (
-        order_type > LIMIT or command.tif == TIF_AUCTION or command.flags & ~FLAGS_POST_ONLY
-    ):
-        return REASON_UNSUPPORTED
-    return 0
+    return 0 if screen_prices(command) and screen_flags(command) else REASON_MALFORMED
 
 
 cdef inline bint screen_prices(const Command* command) noexcept nogil:
@@ -164,18 +155,6 @@ cdef inline uint8_t screen_quote(const Command* command) noexcept nogil:
         or (bid and ask and command.price >= command.trigger)
     ):
         return REASON_MALFORMED
-    return REASON_UNSUPPORTED
-
-
-cdef inline uint8_t screen_phase(const Core* core, const Command* command) noexcept nogil:
-    cdef uint8_t phase = command.order_type
-    if not PHASE_PRE_OPEN <= phase <= PHASE_CLOSED:
-        return REASON_MALFORMED
-    if command.kind == UNCROSS or phase < PHASE_CONTINUOUS or phase == PHASE_POST_ONLY:
-        return REASON_UNSUPPORTED
-    # At a time to come: scheduled, which is not there yet.
-    if command.expires * <int64_t> SECOND > max(core.now, command.timestamp):
-        return REASON_UNSUPPORTED
     return 0
 
 
@@ -184,9 +163,7 @@ cdef inline uint8_t screen_set(const Core* core, const Command* command) noexcep
     cdef uint64_t parameter = command.order_id
     if not 1 <= parameter < PARAMETERS or not price_sound(value):
         return REASON_MALFORMED
-    if not screen_value(core.parameter, <uint8_t> parameter, value):
-        return REASON_MALFORMED
-    return REASON_UNSUPPORTED if parameter > PARAMETER_STP else 0
+    return 0 if screen_value(core.parameter, <uint8_t> parameter, value) else REASON_MALFORMED
 
 
 cdef inline bint screen_value(

@@ -5,8 +5,9 @@
 
 Random bytes, half-random bytes and odd tapes, as commands; damaged checkpoints, as books. Every
 round is a book of its own, made from the seed and the round's number alone: `--first 12 --rounds 1`
-is round 12 again. In every fourth the naive twin hears the same and must say the same. sanitize.sh
-runs it under the sanitizers.
+is round 12 again. In every fourth (with `--twin` in each) the naive twin hears the same and must
+say the same; where it does not, or with `--shrink` where the book crashes, the commands are made
+few and told as a scenario. sanitize.sh runs it under the sanitizers.
 """
 
 import argparse
@@ -22,9 +23,12 @@ from pricetime import BOUND, COMMAND, EVENT, EventFlag, EventKind
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from model.batches import through
+from model.batches import LEAST, through, without_huge_icebergs
+from model.blotter import blotter
 from model.pair import Pair
+from model.shrink import failure, shrink
 from model.tapes import PROFILES, tape
+from model.twin import Twin
 
 COMMANDS = 20_000  # a round
 COMMANDS_TWIN = 2_000  # a round that the twin hears too
@@ -46,12 +50,15 @@ def bytes_of_known_kinds(rng, count):
     kinds = [1] * 12 + [2, 3, 3, 3, 4, 4, *range(5, 12)]
     commands["kind"] = rng.choice(kinds, count)
     commands["reserved"] = 0
-    near = {"side": (1, 3), "order_type": (1, 4), "stp": (0, 6), "flags": (0, 3), "slot": (0, 90)}
+    near = {"side": (1, 3), "order_type": (1, 9), "stp": (0, 6), "flags": (0, 3), "slot": (0, 90)}
     near |= {"account": (0, 4), "order_id": (1, 90), "price": (-5, 5), "quantity": (1, 9)}
     near |= {"expires": (0, 9), "timestamp": (0, 10**9), "trigger": (-5, 5), "tif": (0, 7)}
     for name, (low, high) in near.items():
         rows = rng.random(count) < 0.95
         commands[name][rows] = rng.integers(low, high, count)[rows]
+    rows = rng.random(count) < 0.3
+    commands["flags"][rows] = 1 << rng.integers(0, 9, count)[rows]
+    commands["slot"][rows] = rng.integers(1, 6, count)[rows]
     # Else the first far timestamp or limit is the end of most things.
     commands["timestamp"][rng.random(count) < 0.99] = 0
     commands["kind"][(commands["kind"] == 11) & (rng.random(count) < 0.7)] = 1
@@ -62,7 +69,7 @@ def bytes_of_known_kinds(rng, count):
 
 def tape_of_any_profile(rng, count):
     """A tape as the tests use them."""
-    return tape(rng, str(rng.choice(list(PROFILES))), count)
+    return tape(int(rng.integers(2**32)), str(rng.choice(list(PROFILES))), count)
 
 
 def tape_with_flipped_bits(rng, count):
@@ -92,6 +99,13 @@ def crowd(rng, count):
     away = np.exp2(rng.uniform(0, 61, count)).astype("<i8")
     commands["price"] = np.where(commands["side"] == 1, -away, away)
     commands["quantity"] = rng.integers(1, BOUND // 8, count)
+    commands["flags"] = rng.choice([0, 0, 0, 4, 16, 32, 64, 128, 256], count)
+    commands["slot"] = rng.integers(1, 3000, count)
+    large = commands["flags"] & (32 | 64) != 0
+    commands["slot"][large] = commands["quantity"][large] // 4 + 1
+    waits = rng.random(count) < 0.1
+    commands["order_type"][waits] = rng.integers(3, 9, count)[waits]
+    commands["trigger"] = np.where(commands["side"] == 1, away, -away)
     commands["order_id"] = rng.integers(1, 3000, count) * np.uint64(rng.choice([1, 2**32, 4096]))
     commands["account"] = rng.integers(0, 500, count) * (commands["kind"] == 1)
     commands["expires"] = rng.integers(1, 40, count)
@@ -115,8 +129,9 @@ STYLES = (
 def parameters(rng):
     """Of a book: mostly none, some that bite."""
     few = {"max_orders": int(rng.integers(0, 50)), "orders_per_account": int(rng.integers(0, 5))}
-    few["stp"] = int(rng.integers(1, 6))
-    return {name: value for name, value in few.items() if rng.random() < 0.3}
+    few |= {"stp": int(rng.integers(1, 6)), "matching": 2, "top_order": int(rng.integers(0, 2))}
+    few |= {"min_allocation": int(rng.integers(1, 4)), "dynamic_band": 2, "band_action": 2}
+    return {name: value for name, value in few.items() if rng.random() < 0.2}
 
 
 def batches(rng, commands):
@@ -133,12 +148,12 @@ def batches(rng, commands):
 
 def out(rng):
     """A buffer for events as small as it may be, or larger; or None."""
-    return np.empty(int(rng.integers(4, 200)), EVENT) if rng.random() < 0.5 else None
+    return np.empty(int(rng.integers(LEAST, 200)), EVENT) if rng.random() < 0.5 else None
 
 
-def with_twin(rng, commands):
+def with_twin(rng, commands, given):
     """Book and twin must say the same; the events."""
-    pair = Pair(**parameters(rng))
+    pair = Pair(**given)
     events = []
     for part in batches(rng, commands):
         events.append(pair.process(part, out(rng)))
@@ -150,9 +165,9 @@ def with_twin(rng, commands):
     return np.concatenate(events)
 
 
-def alone(rng, commands):
+def alone(rng, commands, given):
     """The book by itself must be sound; the events."""
-    book = pt.Book(**parameters(rng))
+    book = pt.Book(**given)
     events = []
     for part in batches(rng, commands):
         buffer = out(rng)
@@ -188,7 +203,7 @@ def restored(rng, book):
             continue
         odd.check()
         assert odd.checkpoint() == sealed, "restore then checkpoint gives other bytes"
-        odd.process(tape(rng, "mixed", 50))
+        odd.process(tape(int(rng.integers(2**32)), "everything", 50))
         odd.check()
     again = pt.Book.restore(data)
     assert again.checkpoint() == data
@@ -200,19 +215,26 @@ def judge(commands, events):
     assert (events["sequence"] == np.arange(1, len(events) + 1, dtype="<u8")).all()
     trades = events[events["kind"] == EventKind.TRADE]
     assert (trades["detail"] == np.arange(1, len(trades) + 1)).all()
-    last = events[events["flags"] == EventFlag.LAST]
+    last = events[events["flags"] & EventFlag.LAST != 0]
     assert (last["command"] == np.arange(1, len(commands) + 1, dtype="<u8")).all()
-    assert (events["flags"] <= EventFlag.LAST).all()
+    assert (events["flags"] <= sum(EventFlag)).all()
 
 
-def run(seed, number):
+def run(seed, number, options):
     """One round, with a line about it."""
     rng = np.random.default_rng([seed, number])
-    style = STYLES[int(rng.integers(len(STYLES)))]
-    twin = number % TWIN_EVERY == 0
+    style = tape_of_any_profile if options.tapes else STYLES[int(rng.integers(len(STYLES)))]
+    twin = options.twin or number % TWIN_EVERY == 0
     print(f"round {number:5}  {style.__name__.replace('_', ' '):24}", end="", flush=True)
-    commands = style(rng, COMMANDS_TWIN if twin else COMMANDS)
-    events = (with_twin if twin else alone)(rng, commands)
+    commands = without_huge_icebergs(style(rng, COMMANDS_TWIN if twin else COMMANDS))
+    given = parameters(rng)
+    if options.shrink:
+        explain(commands, given)
+    try:
+        events = (with_twin if twin else alone)(rng, commands, given)
+    except AssertionError:
+        explain(commands, given)
+        raise
     judge(commands, events)
     kinds = np.bincount(events["kind"], minlength=len(EventKind) + 1)
     print(
@@ -222,12 +244,22 @@ def run(seed, number):
     return len(commands)
 
 
+def explain(commands, given):
+    """Prints the shortest scenario that fails as these commands do, where one by one they do."""
+    if failure(commands, **given) is not None:
+        few = shrink(commands, lambda part: failure(part, **given) is not None)
+        print(f"\n{failure(few, **given)}\n\n= Found by noise\n{blotter(few, Twin, **given)}\n")
+
+
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n\n")[0])
     parser.add_argument("--minutes", type=float, default=1.0, help="how long (default 1)")
     parser.add_argument("--rounds", type=int, help="so many rounds, however long they take")
     parser.add_argument("--seed", type=int, help="to repeat a run (default: a new one)")
     parser.add_argument("--first", type=int, default=0, help="round to begin with (default 0)")
+    parser.add_argument("--twin", action="store_true", help="the twin hears every round")
+    parser.add_argument("--tapes", action="store_true", help="tapes of all profiles, no noise")
+    parser.add_argument("--shrink", action="store_true", help="first look for a short scenario")
     options = parser.parse_args(arguments)
     seed = secrets.randbits(32) if options.seed is None else options.seed
     print(f"seed {seed}", flush=True)
@@ -235,9 +267,10 @@ def main(arguments=None):
     number, commands = options.first, 0
     while number - options.first < options.rounds if options.rounds else time.monotonic() < end:
         try:
-            commands += run(seed, number)
+            commands += run(seed, number, options)
         except BaseException:
-            print(f"\nagain: python tests/noise.py --seed {seed} --first {number} --rounds 1")
+            same = "".join(f" --{name}" for name in ("twin", "tapes") if getattr(options, name))
+            print(f"\nagain: python tests/noise.py --seed {seed} --first {number} --rounds 1{same}")
             raise
         number += 1
     print(f"{number - options.first} rounds, {commands} commands: nothing found (seed {seed})")

@@ -1,10 +1,12 @@
 """The book's API, a call at a time: what each answers, what it leaves, what it refuses."""
 
+import copy
 from decimal import Decimal
 
 import numpy as np
 import pricetime as pt
 import pytest
+from model.batches import orders
 from model.tapes import PROFILES, tape
 from pricetime import (
     BOUND,
@@ -21,6 +23,7 @@ from pricetime import (
     Status,
     Trade,
 )
+from pricetime.records import OrderState
 
 BUY, SELL = pt.Side.BUY, pt.Side.SELL
 SECOND = 10**9  # ns
@@ -150,10 +153,13 @@ REFUSED = {  # the reason, parameters that bring it about in the book above, the
     "value": (Reason.MALFORMED, {}, lambda b: b.set(Parameter.MIN_QUANTITY, 0)),
     "cancel 0": (Reason.MALFORMED, {}, lambda b: b.cancel(0)),
     "mass side": (Reason.MALFORMED, {}, lambda b: b.mass_cancel(side=3)),
-    "hidden": (Reason.UNSUPPORTED, {}, lambda b: b.limit(BUY, 100, 1, flags=Flag.HIDDEN)),
-    "auction tif": (Reason.UNSUPPORTED, {}, lambda b: b.limit(BUY, 100, 1, tif=TIF.AUCTION)),
-    "auction": (Reason.UNSUPPORTED, {}, lambda b: b.phase(Phase.AUCTION)),
-    "collar": (Reason.UNSUPPORTED, {}, lambda b: b.set(Parameter.COLLAR, 5)),
+    "peak": (Reason.MALFORMED, {}, lambda b: b.limit(BUY, 100, 1, peak=2)),
+    "link to itself": (Reason.MALFORMED, {}, lambda b: b.limit(BUY, 100, 1, order_id=9, oco=9)),
+    "no offset": (Reason.MALFORMED, {}, lambda b: b.trailing_stop(BUY, 0, 1)),
+    "nobody's quote": (Reason.MALFORMED, {}, lambda b: b.quote(0, (90, 1))),
+    "nobody's switch": (Reason.MALFORMED, {}, lambda b: b.arm(0, 9)),
+    "peg": (Reason.UNSUPPORTED, {}, lambda b: b.replace(1, BUY, 100, 1, order_type=9)),
+    "uncross": (Reason.PHASE, {}, lambda b: b.uncross()),
     "unknown": (Reason.UNKNOWN_ORDER, {}, lambda b: b.cancel(77)),
     "unknown amend": (Reason.UNKNOWN_ORDER, {}, lambda b: b.amend(77, price=5)),
     "unknown replace": (Reason.UNKNOWN_ORDER, {}, lambda b: b.replace(77, BUY, 100, 1)),
@@ -173,6 +179,10 @@ REFUSED = {  # the reason, parameters that bring it about in the book above, the
     ),
     "capacity": (Reason.CAPACITY, {"max_orders": 5}, lambda b: b.limit(BUY, 100, 1)),
     "post-only": (Reason.WOULD_TRADE, {}, lambda b: b.limit(BUY, 101, 1, flags=POST)),
+    "quote": (Reason.WOULD_TRADE, {}, lambda b: b.quote(9, (101, 1))),
+    "link": (Reason.LINK_GONE, {}, lambda b: b.limit(BUY, 100, 1, oco=77)),
+    "parent": (Reason.LINK_GONE, {}, lambda b: b.limit(BUY, 100, 1, parent=1, account=2)),
+    "minimum": (Reason.MINIMUM, {}, lambda b: b.limit(BUY, 101, 20, minimum=11)),
     "fok": (Reason.FOK, {}, lambda b: b.limit(BUY, 101, 11, tif=FOK)),
     "fok market": (Reason.FOK, {}, lambda b: b.market(BUY, 16, tif=FOK)),
 }
@@ -199,9 +209,8 @@ def test_phase_refuses_orders(book, phase):
 
 
 def test_every_reason_to_refuse_is_tried():
-    later = {Reason.LINK_GONE, Reason.MINIMUM}  # come with links and minimum quantities
-    tried = {reason for reason, _, _ in REFUSED.values()} | {Reason.PHASE}
-    assert tried == {reason for reason in Reason if reason < Reason.USER} - later
+    tried = {reason for reason, _, _ in REFUSED.values()}
+    assert tried == {reason for reason in Reason if reason < Reason.USER}
 
 
 # -- the result -----------------------------------------------------------------------------------
@@ -387,7 +396,7 @@ def test_amend_may_trade(book):
 
 
 def test_amend_with_nothing_to_change_is_a_mistake(book):
-    with pytest.raises(TypeError, match="price or a quantity"):
+    with pytest.raises(TypeError, match="price, a quantity or a trigger"):
         book.amend(1)
     assert book.commands == 5
 
@@ -486,6 +495,13 @@ def test_time_does_not_go_back(book):
         lambda b: b.replace(1, SELL, 105, 1, timestamp=7),
         lambda b: b.mass_cancel(timestamp=7),
         lambda b: b.phase(Phase.HALTED, timestamp=7),
+        lambda b: b.stop(BUY, 105, 1, timestamp=7),
+        lambda b: b.take_profit(BUY, 105, 1, timestamp=7),
+        lambda b: b.trailing_stop(BUY, 5, 1, timestamp=7),
+        lambda b: b.spend(BUY, 500, timestamp=7),
+        lambda b: b.quote(1, (90, 1), timestamp=7),
+        lambda b: b.arm(1, 9, timestamp=7),
+        lambda b: b.uncross(timestamp=7),
         lambda b: b.clock(7),
         lambda b: b.set(Parameter.MIN_PRICE, 1, timestamp=7),
     ],
@@ -501,27 +517,60 @@ def test_set(book):
     assert len(book) == 5
 
 
+SLOTS = {Flag.ICEBERG: "peak", Flag.MINIMUM: "minimum", Flag.OCO: "oco", Flag.ON_FILL: "parent"}
+WATCHING = {  # types that end as limit orders, what their method is, and how their price is called
+    OrderType.STOP_LIMIT: ("stop", "price"),
+    OrderType.TAKE_PROFIT_LIMIT: ("take_profit", "price"),
+    OrderType.TRAILING_STOP_LIMIT: ("trailing_stop", "distance"),
+}
+
+
+def tell_new(book, c, terms):
+    """A new order as a call, or None where there is no call like it."""
+    order_type, side, quantity = c["order_type"], c["side"], c["quantity"]
+    names = [name for flag, name in SLOTS.items() if c["flags"] & flag]
+    terms = terms | {"order_id": c["order_id"], **{name: c["slot"] for name in names}}
+    terms["flags"] = c["flags"] & ~np.uint16(sum(SLOTS))
+    if len(names) > 1 or (names == ["peak"] and order_type == OrderType.MARKET):
+        return None
+    if order_type == OrderType.LIMIT:
+        return book.limit(side, c["price"], quantity, **terms)
+    if order_type == OrderType.MARKET:
+        return book.market(side, quantity, **terms)
+    for limited, (method, price) in WATCHING.items():
+        if order_type in (limited, limited - 1):
+            terms |= {price: c["price"]} if order_type == limited else {}
+            return getattr(book, method)(side, c["trigger"], quantity, **terms)
+    return None
+
+
 def tell(book, c):
     """The record as a call, or None where there is no call like it."""
     at = {"timestamp": c["timestamp"]}
     by = {"account": c["account"], **at}
     terms = {name: c[name] for name in ("tif", "stp", "flags", "expires")} | by
-    entry = (c["side"], c["price"], c["quantity"])
-    kind, order_type = c["kind"], c["order_type"]
-    if kind == Kind.NEW and order_type == OrderType.LIMIT:
-        return book.limit(*entry, order_id=c["order_id"], **terms)
-    if kind == Kind.NEW and order_type == OrderType.MARKET:
-        return book.market(c["side"], c["quantity"], order_id=c["order_id"], **terms)
+    values = {name: c[name] for name in ("price", "quantity", "trigger")}
+    kind = c["kind"]
+    if kind == Kind.NEW:
+        return tell_new(book, c, terms)
     if kind == Kind.CANCEL:
         return book.cancel(c["order_id"], **by)
     if kind == Kind.AMEND:
-        return book.amend(c["order_id"], price=c["price"], quantity=c["quantity"], **by)
-    if kind == Kind.REPLACE and order_type == OrderType.LIMIT:
-        return book.replace(c["order_id"], *entry, new_id=c["slot"], **terms)
+        return book.amend(c["order_id"], **values, **by)
+    if kind == Kind.REPLACE:
+        entry = {"side": c["side"], "order_type": c["order_type"], "new_id": c["slot"]}
+        return book.replace(c["order_id"], **entry, **values, **terms)
     if kind == Kind.MASS_CANCEL:
         return book.mass_cancel(side=c["side"], **by)
-    if kind == Kind.PHASE and c["expires"] == 0:
-        return book.phase(order_type, **at)
+    if kind == Kind.QUOTE:
+        sides = (c["price"], c["quantity"]), (c["trigger"], c["slot"])
+        return book.quote(c["account"], *sides, order_id=c["order_id"], **at)
+    if kind == Kind.ARM:
+        return book.arm(c["account"], c["expires"], **at)
+    if kind == Kind.PHASE:
+        return book.phase(c["order_type"], expires=c["expires"], **at)
+    if kind == Kind.UNCROSS:
+        return book.uncross(c["order_type"], **at)
     if kind == Kind.CLOCK:
         return book.clock(**at)
     if kind == Kind.SET:
@@ -533,15 +582,25 @@ def tell(book, c):
 def test_a_call_does_what_its_record_does(profile):
     single, whole = pt.Book(max_orders=30), pt.Book(max_orders=30)
     commands = tape(7, profile, 300)
-    commands["reserved"] = commands["trigger"] = 0  # no call has them
-    commands["slot"][commands["kind"] == Kind.NEW] = 0
+    commands["reserved"] = 0  # no call has it
+    told = 0
     for i in range(len(commands)):
         if (result := tell(single, commands[i])) is not None:
+            told += 1
             events = whole.process(commands[i : i + 1])
             # What a REJECTED repeats of the command may be what a call leaves at 0.
             for name in ("kind", "reason", "sequence", "command", "timestamp", "remaining"):
                 assert result.events[name].tolist() == events[name].tolist()
+    assert told > len(commands) // 2
     assert single.checkpoint() == whole.checkpoint()
+
+
+def test_spend_is_a_market_order_by_its_value(book):
+    terms = {"order_type": OrderType.MARKET, "tif": TIF.IOC, "flags": Flag.QUOTE_QUANTITY}
+    same = copy.copy(book).process(orders(1, 6, price=0, quantity=615, **terms))
+    result = book.spend(BUY, 615)
+    assert result.events.tobytes() == same.tobytes()
+    assert [trade.quantity for trade in result.trades] == [5, 1]
 
 
 # -- parameters -----------------------------------------------------------------------------------
@@ -555,6 +614,15 @@ PARAMETERS = {
     "max_notional": 10**6,
     "orders_per_account": 3,
     "stp": STP.CANCEL_BOTH,
+    "matching": 2,
+    "top_order": 1,
+    "min_allocation": 3,
+    "collar": 5,
+    "static_band": 50,
+    "static_reference": -7,
+    "dynamic_band": 9,
+    "band_action": 2,
+    "auction_seconds": 60,
 }
 
 
@@ -620,6 +688,15 @@ def test_max_orders_as_a_keyword():
         {"orders_per_account": -1},
         {"stp": STP.DEFAULT},
         {"stp": 6},
+        {"matching": 3},
+        {"top_order": 2},
+        {"min_allocation": 0},
+        {"collar": -1},
+        {"static_band": -1},
+        {"static_reference": BOUND},
+        {"dynamic_band": -1},
+        {"band_action": 0},
+        {"auction_seconds": 0},
         {"min_price": 5, "max_price": 4},
         {"min_quantity": 5, "max_quantity": 4},
         {"min_notional": 5, "max_notional": 4},
@@ -707,6 +784,12 @@ def test_order_shows_every_field():
         "price": 100,
         "quantity": 5,
         "remaining": 3,
+        "displayed": 3,
+        "trigger": 0,
+        "reference": 0,
+        "slot": 0,
+        "partner": 0,
+        "parent": 0,
         "accepted": 2,
         "priority": 2,
         "account": 7,
@@ -716,8 +799,56 @@ def test_order_shows_every_field():
         "tif": GTD,
         "stp": STP.CANCEL_TAKER,
         "flags": 0,
-        "reserved": 0,
+        "state": OrderState.RESTING,
+        "marks": 0,
     }
+
+
+@pytest.fixture
+def veiled(book):
+    """The book above, and orders 6 to 12 of which the market sees a slice or nothing."""
+    book.limit(BUY, 100, 9, peak=2, account=6)
+    book.limit(BUY, 100, 5, flags=Flag.HIDDEN)
+    book.limit(SELL, 101, 5, flags=Flag.ALL_OR_NONE)
+    book.stop(SELL, 90, 5)
+    book.limit(SELL, 110, 5, parent=6, account=6)
+    book.limit(BUY, 97, 5, tif=TIF.AUCTION)
+    book.limit(BUY, 96, 5, oco=6, account=6)
+    assert len(book) == 12
+    return book
+
+
+def test_market_sees_what_is_displayed(veiled):
+    assert ids(veiled.orders()) == [6, 4, 5, 12, 1, 2, 3]
+    assert veiled.bids().tolist() == [(100, 2, 1), (99, 5, 1), (98, 5, 1), (96, 5, 1)]
+    assert veiled.asks().tolist() == [(101, 10, 2), (102, 5, 1)]
+    assert [veiled.order(order_id) for order_id in (7, 8, 9, 10, 11)] == [None] * 5
+    row = veiled.order(6)
+    names = ("quantity", "remaining", "displayed", "slot", "partner", "flags")
+    assert [int(row[name]) for name in names] == [2, 2, 2, 0, 0, 0]
+
+
+def test_hidden_shows_all_there_is(veiled):
+    assert ids(veiled.orders(hidden=True)) == [6, 7, 4, 5, 12, 1, 2, 8, 3, 9, 10, 11]
+    assert veiled.bids(hidden=True).tolist()[0] == (100, 14, 2)
+    assert veiled.asks(1, hidden=True).tolist() == [(101, 15, 3)]
+    row = veiled.order(6, hidden=True)
+    names = ("quantity", "remaining", "displayed", "slot", "partner", "flags")
+    assert [int(row[name]) for name in names] == [9, 9, 2, 2, 12, Flag.ICEBERG]
+    assert int(veiled.order(10, hidden=True)["parent"]) == 6
+
+
+def test_waiting_and_sleeping_orders_have_views_of_their_own(veiled):
+    assert ids(veiled.waiting()) == [9]
+    assert ids(veiled.sleeping()) == [10, 11]
+    assert veiled.waiting().dtype == veiled.sleeping().dtype == pt.ORDER
+
+
+def test_best_prices_are_displayed_ones():
+    book = pt.Book()
+    book.limit(BUY, 100, 5, flags=Flag.HIDDEN)
+    book.limit(SELL, 105, 5, flags=Flag.ALL_OR_NONE)
+    assert (book.best_bid, book.best_ask) == (None, None)
 
 
 def test_priority_is_the_event_that_gave_the_place(book):
@@ -785,21 +916,38 @@ def test_views_of_numbers_are_plain_ints(book):
 # -- what is no whole number, or too large --------------------------------------------------------
 
 ENTRY = {"side": BUY, "price": 100, "quantity": 1}
+AMENDED = {"price": 1, "quantity": 1, "trigger": 1}
 TERMS = {"account": 0, "tif": 1, "stp": 0, "flags": 0, "expires": 0, "timestamp": 0}
 CALLS = {
     "limit": {**ENTRY, **TERMS, "order_id": 9},
     "market": {"side": BUY, "quantity": 1, **TERMS, "order_id": 9},
     "cancel": {"order_id": 1, "account": 0, "timestamp": 0},
-    "amend": {"order_id": 1, "price": 1, "quantity": 1, "account": 0, "timestamp": 0},
-    "replace": {"order_id": 1, **ENTRY, **TERMS, "new_id": 9},
+    "spend": {"side": BUY, "amount": 100, "account": 0, "stp": 0, "flags": 0, "order_id": 9},
+    "stop": {"side": BUY, "trigger": 105, "quantity": 1, "price": 105, **TERMS, "order_id": 9},
+    "take_profit": {"side": BUY, "trigger": 9, "quantity": 1, "price": 9, **TERMS, "order_id": 9},
+    "trailing_stop": {"side": BUY, "offset": 1, "quantity": 1, "distance": 0, **TERMS},
+    "quote": {"account": 1, "order_id": 9, "timestamp": 0},
+    "amend": {"order_id": 1, **AMENDED, "account": 0, "timestamp": 0},
+    "replace": {"order_id": 1, **ENTRY, **TERMS, "order_type": 2, "trigger": 0, "new_id": 9},
+    "arm": {"account": 1, "expires": 9, "timestamp": 0},
+    "uncross": {"phase": 3, "timestamp": 0},
     "mass_cancel": {"account": 0, "side": 0, "timestamp": 0},
-    "phase": {"phase": 3, "timestamp": 0},
+    "phase": {"phase": 3, "expires": 0, "timestamp": 0},
     "clock": {"timestamp": 0},
     "set": {"parameter": 1, "value": 1, "timestamp": 0},
     "order": {"order_id": 1},
 }
 BITS = {"side": 8, "tif": 8, "stp": 8, "flags": 16, "account": 32, "expires": 32, "phase": 8}
-SIGNED = {"price", "quantity", "timestamp", "value"}  # the others are natural, 64 bits if not above
+BITS |= {"order_type": 8}
+CALLED = {"amount": "quantity", "offset": "trigger", "distance": "price"}  # in messages
+SIGNED = {
+    "price",
+    "quantity",
+    "timestamp",
+    "value",
+    "trigger",
+    *CALLED,
+}  # the others are natural, 64 bits if not above
 ARGUMENTS = [(call, name) for call, names in CALLS.items() for name in names]
 
 
@@ -808,7 +956,7 @@ def test_argument_that_is_no_int_is_refused(book, call, name):
     for value in NO_INTS:
         with pytest.raises(TypeError) as caught:
             getattr(book, call)(**{**CALLS[call], name: value})
-        assert f"{name} {value!r}" in str(caught.value)
+        assert f"{CALLED.get(name, name)} {value!r}" in str(caught.value)
         assert "pass an int" in str(caught.value)
     assert book.commands == 5
     assert book.limit(BUY, 90, 1).status == Status.RESTING
@@ -818,7 +966,7 @@ def test_argument_that_is_no_int_is_refused(book, call, name):
 def test_argument_that_does_not_fit_is_refused(book, call, name):
     low, high = (-(2**63), 2**63) if name in SIGNED else (0, 1 << BITS.get(name, 64))
     for value in (low - 1, high, -(2**70), 2**70):
-        with pytest.raises(OverflowError, match=f"{name} {value} "):
+        with pytest.raises(OverflowError, match=f"{CALLED.get(name, name)} {value} "):
             getattr(book, call)(**{**CALLS[call], name: value})
     assert book.commands == 5
     assert book.limit(BUY, 90, 1).status == Status.RESTING

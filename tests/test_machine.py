@@ -17,6 +17,7 @@ from hypothesis.stateful import (
     precondition,
     rule,
 )
+from model.batches import LEAST, without_huge_icebergs
 from model.blotter import SECOND, record
 from model.pair import Pair
 from model.twin import DEFAULTS
@@ -26,19 +27,31 @@ TOP = BOUND - 1
 LAST_ID = 2**64 - 1
 INT64 = np.iinfo(np.int64)
 LIMIT, MARKET = OrderType.LIMIT, OrderType.MARKET
+POSTS = (Flag.POST_ONLY, Flag.POST_ONLY_SLIDE)
 
+T = OrderType
 # Few of everything, so that most commands meet something.
 sides = st.sampled_from(Side)
 prices = st.integers(98, 102)
+triggers = st.integers(97, 103)
+distances = st.integers(0, 2)
+offsets = st.integers(1, 3)
 quantities = st.integers(1, 4)
+peaks = st.integers(1, 2)
 accounts = st.sampled_from([0, 1, 1, 2])
+owners = st.sampled_from([1, 1, 2])
 modes = st.sampled_from(STP)
-tifs = st.sampled_from([TIF.GTC, TIF.GTC, TIF.DAY, TIF.GTD, TIF.IOC, TIF.FOK])
+tifs = st.sampled_from([TIF.GTC] * 3 + [TIF.DAY, TIF.GTD, TIF.IOC, TIF.FOK, TIF.AUCTION])
+lasting = st.sampled_from([TIF.GTC] * 4 + [TIF.DAY, TIF.GTD])
 posts = st.sampled_from([0, 0, 0, Flag.POST_ONLY, Flag.POST_ONLY_SLIDE])
+seconds = st.sampled_from([Flag.HIDDEN, Flag.HIDDEN, Flag.ALL_OR_NONE])  # of the second queue
+conditions = st.sampled_from([0] * 5 + [*POSTS, Flag.HIDDEN, Flag.ALL_OR_NONE])
+to_market = st.sampled_from([T.STOP, T.TAKE_PROFIT])
+to_limit = st.sampled_from([T.STOP_LIMIT, T.TAKE_PROFIT_LIMIT])
+links = st.sampled_from([Flag.OCO, Flag.ON_FILL])
 pauses = st.sampled_from([0, 0, 0, 1, SECOND // 2, SECOND, -SECOND])
 lives = st.integers(-1, 3)  # seconds
-SHUT = [Phase.CANCEL_ONLY, Phase.HALTED, Phase.CLOSED]
-phases = st.sampled_from([*[Phase.CONTINUOUS] * 4, *SHUT])
+phases = st.sampled_from([*[Phase.CONTINUOUS] * 4, *[Phase.AUCTION] * 3, *Phase])
 limits = st.sampled_from(
     [  # a value that lifts the limit, values that bite, some that cannot be
         *((Parameter.MIN_PRICE, value) for value in (-TOP, 98, 99, 103)),
@@ -51,10 +64,23 @@ limits = st.sampled_from(
         *((Parameter.STP, value) for value in STP),
     ]
 )
+rules = st.sampled_from(
+    [  # how orders match
+        *((Parameter.MATCHING, value) for value in (1, 2, 2)),
+        *((Parameter.TOP_ORDER, value) for value in (0, 1)),
+        *((Parameter.MIN_ALLOCATION, value) for value in (1, 2)),
+        *((Parameter.COLLAR, value) for value in (0, 1)),
+        *((Parameter.STATIC_BAND, value) for value in (0, 1, 2)),
+        *((Parameter.STATIC_REFERENCE, value) for value in (99, 100, 101)),
+        *((Parameter.DYNAMIC_BAND, value) for value in (0, 1)),
+        *((Parameter.BAND_ACTION, value) for value in (1, 2, 2)),
+        *((Parameter.AUCTION_SECONDS, value) for value in (1, 2)),
+    ]
+)
 
 
 class Machine(RuleBasedStateMachine):
-    """Bundle `orders` holds ids of orders that rested when they entered; most of them still do."""
+    """Bundle `orders` holds ids of orders that stayed when they entered; most of them still do."""
 
     orders = Bundle("orders")
 
@@ -69,12 +95,17 @@ class Machine(RuleBasedStateMachine):
         self.pair.process(record(kind, timestamp=self.time, **fields))
 
     def enter(self, kind, pause=0, life=0, **terms):
-        """Tells of an order with an id of its own; the id for `orders` if it rests."""
+        """Tells of an order with an id of its own; the id for `orders` if it stays."""
         self.ids += 1
         own = {"slot": self.ids} if kind == Kind.REPLACE else {"order_id": self.ids}
         expires = max(self.time // SECOND + life, 0)
         self.tell(kind, pause, expires=expires, **terms, **own)
         return self.ids if self.ids in self.pair.twin.live else multiple()
+
+    def owner(self, order_id):
+        """Whose it is; mostly the links are for the account of the other order."""
+        order = self.pair.twin.live.get(order_id)
+        return 1 if order is None else order.account
 
     @initialize(
         target=orders,
@@ -108,9 +139,141 @@ class Machine(RuleBasedStateMachine):
     def limit(self, **terms):
         return self.enter(Kind.NEW, order_type=LIMIT, **terms)
 
-    @rule(side=sides, quantity=st.integers(1, 9), account=accounts, tif=tifs, stp=modes, life=lives)
+    @rule(
+        target=orders,
+        side=sides,
+        quantity=st.integers(1, 9),
+        account=accounts,
+        tif=tifs,
+        stp=modes,
+        life=lives,
+    )
     def market(self, **terms):
-        self.enter(Kind.NEW, order_type=MARKET, **terms)
+        return self.enter(Kind.NEW, order_type=MARKET, **terms)
+
+    @rule(side=sides, quantity=st.integers(90, 450), account=accounts, stp=modes)
+    def quote_quantity(self, **terms):
+        flags = Flag.QUOTE_QUANTITY
+        self.enter(Kind.NEW, order_type=MARKET, tif=TIF.GTC, flags=flags, **terms)
+
+    @rule(
+        target=orders,
+        side=sides,
+        price=prices,
+        quantity=st.integers(2, 6),
+        slot=peaks,
+        account=accounts,
+        tif=lasting,
+        post=posts,
+    )
+    def iceberg(self, post, **terms):
+        return self.enter(Kind.NEW, order_type=LIMIT, flags=Flag.ICEBERG | post, **terms)
+
+    @rule(
+        target=orders,
+        side=sides,
+        price=prices,
+        quantity=quantities,
+        account=accounts,
+        tif=tifs,
+        stp=modes,
+        flags=seconds,
+    )
+    def hidden_or_all_or_none(self, **terms):
+        return self.enter(Kind.NEW, order_type=LIMIT, **terms)
+
+    @rule(
+        target=orders,
+        side=sides,
+        order_type=st.sampled_from([LIMIT, LIMIT, MARKET, T.STOP_LIMIT]),
+        price=prices,
+        trigger=triggers,
+        quantity=st.integers(3, 5),
+        slot=st.integers(2, 3),
+        account=accounts,
+        tif=tifs,
+        also=st.sampled_from([0, Flag.HIDDEN, Flag.POST_ONLY_SLIDE]),
+    )
+    def minimum(self, also, **terms):
+        return self.enter(Kind.NEW, flags=Flag.MINIMUM | also, **terms)
+
+    @rule(
+        target=orders,
+        side=sides,
+        order_type=to_market,
+        trigger=triggers,
+        quantity=quantities,
+        account=accounts,
+        tif=tifs,
+        life=lives,
+    )
+    def stop(self, **terms):
+        return self.enter(Kind.NEW, **terms)
+
+    @rule(
+        target=orders,
+        side=sides,
+        order_type=to_limit,
+        price=prices,
+        trigger=triggers,
+        quantity=quantities,
+        account=accounts,
+        tif=tifs,
+        flags=conditions,
+        stp=modes,
+    )
+    def stop_limit(self, **terms):
+        return self.enter(Kind.NEW, **terms)
+
+    @rule(
+        target=orders,
+        side=sides,
+        order_type=st.sampled_from([T.TRAILING_STOP, T.TRAILING_STOP_LIMIT]),
+        price=distances,
+        trigger=offsets,
+        quantity=quantities,
+        account=accounts,
+        tif=tifs,
+    )
+    def trailing_stop(self, **terms):
+        return self.enter(Kind.NEW, **terms)
+
+    @rule(
+        target=orders,
+        slot=orders,
+        flags=links,
+        side=sides,
+        order_type=st.sampled_from([LIMIT, LIMIT, LIMIT, MARKET]),
+        price=prices,
+        quantity=quantities,
+        tif=tifs,
+        also=conditions,
+    )
+    def linked(self, slot, flags, also, order_type, **terms):
+        flags |= also if order_type == LIMIT else 0
+        terms |= {"slot": slot, "flags": flags, "account": self.owner(slot)}
+        return self.enter(Kind.NEW, order_type=order_type, **terms)
+
+    @rule(
+        target=orders,
+        slot=orders,
+        flags=links,
+        side=sides,
+        order_type=st.sampled_from(list(T)[2:8]),
+        price=prices,
+        trigger=triggers,
+        quantity=quantities,
+        tif=lasting,
+    )
+    def linked_stop(self, slot, order_type, price, trigger, **terms):
+        if order_type in (T.TRAILING_STOP, T.TRAILING_STOP_LIMIT):
+            price, trigger = price - 98, trigger - 96
+        terms |= {"price": price, "trigger": trigger, "account": self.owner(slot)}
+        return self.enter(Kind.NEW, order_type=order_type, slot=slot, **terms)
+
+    @rule(slot=orders, flags=links, side=sides, price=prices, quantity=quantities, account=accounts)
+    def linked_to_anybody(self, **terms):
+        self.enter(Kind.NEW, order_type=LIMIT, tif=TIF.GTC, **terms)
 
     @rule(order_id=orders, side=sides, price=prices, quantity=quantities, account=accounts)
     def again_under_an_old_id(self, **terms):
@@ -120,26 +283,31 @@ class Machine(RuleBasedStateMachine):
     def cancel(self, **terms):
         self.tell(Kind.CANCEL, **terms)
 
-    @rule(order_id=orders, price=prices, quantity=st.integers(1, 6), pause=pauses)
+    @rule(order_id=orders, price=prices, trigger=triggers, quantity=st.integers(1, 6), pause=pauses)
     def amend(self, **terms):
+        self.tell(Kind.AMEND, **terms)
+
+    @rule(order_id=orders, price=distances, trigger=offsets, quantity=quantities)
+    def amend_as_if_trailing(self, **terms):
         self.tell(Kind.AMEND, **terms)
 
     @rule(order_id=orders, price=prices, quantity=quantities, account=accounts)
     def amend_as_somebody(self, **terms):
         self.tell(Kind.AMEND, **terms)
 
-    @rule(order_id=orders, quantity=st.integers(3, 9))
+    @rule(order_id=orders, quantity=st.integers(1, 9))
     def amend_the_quantity(self, order_id, quantity):
         order = self.pair.twin.live.get(order_id)
-        price = 100 if order is None else order.price
-        self.tell(Kind.AMEND, order_id=order_id, price=price, quantity=quantity)
+        price, trigger = (100, 100) if order is None else (order.price, order.trigger)
+        self.tell(Kind.AMEND, order_id=order_id, price=price, trigger=trigger, quantity=quantity)
 
     @rule(
         target=orders,
         order_id=consumes(orders),
-        order_type=st.sampled_from([LIMIT, LIMIT, LIMIT, MARKET]),
+        order_type=st.sampled_from([LIMIT, LIMIT, LIMIT, MARKET, T.STOP, T.TAKE_PROFIT_LIMIT]),
         side=sides,
         price=prices,
+        trigger=triggers,
         quantity=quantities,
         tif=tifs,
         stp=modes,
@@ -154,6 +322,28 @@ class Machine(RuleBasedStateMachine):
     def replace_under_an_old_id(self, **terms):
         self.tell(Kind.REPLACE, order_type=LIMIT, tif=TIF.GTC, **terms)
 
+    @rule(
+        target=orders,
+        account=owners,
+        bid=st.tuples(st.integers(0, 3), st.integers(97, 100)),
+        ask=st.tuples(st.integers(0, 3), st.integers(100, 103)),
+    )
+    def quote(self, account, bid, ask):
+        own = LAST_ID // 2 + 10 * account
+        (quantity, price), (slot, trigger) = bid, ask
+        terms = {"price": price, "quantity": quantity, "trigger": trigger, "slot": slot}
+        self.tell(Kind.QUOTE, account=account, order_id=own, **terms)
+        return multiple(*({own, own + 1} & set(self.pair.twin.live)))
+
+    @rule(order_id=orders, price=prices, quantity=quantities, slot=quantities)
+    def quote_under_an_old_id(self, price, **terms):
+        self.tell(Kind.QUOTE, account=1, price=price, trigger=price + 1, **terms)
+
+    @rule(account=owners, life=lives)
+    def arm(self, account, life):
+        expires = max(self.time // SECOND + life, 0)
+        self.tell(Kind.ARM, account=account, expires=expires)
+
     @rule(account=accounts, side=st.integers(0, 2))
     def mass_cancel(self, account, side):
         self.tell(Kind.MASS_CANCEL, account=account, side=side)
@@ -161,6 +351,15 @@ class Machine(RuleBasedStateMachine):
     @rule(phase=phases, pause=pauses)
     def phase(self, phase, pause):
         self.tell(Kind.PHASE, pause, order_type=phase)
+
+    @rule(phase=phases, life=st.integers(1, 2))
+    def plan_a_phase(self, phase, life):
+        self.tell(Kind.PHASE, order_type=phase, expires=self.time // SECOND + life)
+
+    @precondition(lambda self: self.pair.book.current_phase in (Phase.PRE_OPEN, Phase.AUCTION))
+    @rule(phase=phases)
+    def uncross(self, phase):
+        self.tell(Kind.UNCROSS, order_type=phase)
 
     @precondition(lambda self: self.pair.book.current_phase != Phase.CONTINUOUS)
     @rule()
@@ -172,8 +371,12 @@ class Machine(RuleBasedStateMachine):
         self.tell(Kind.CLOCK, pause)
 
     @rule(limit=limits)
-    def set(self, limit):
+    def set_a_limit(self, limit):
         self.tell(Kind.SET, order_id=limit[0], price=limit[1])
+
+    @rule(rule=rules)
+    def set_a_rule(self, rule):
+        self.tell(Kind.SET, order_id=rule[0], price=rule[1])
 
     @precondition(lambda self: self.pair.twin.parameters != DEFAULTS)
     @rule()
@@ -210,7 +413,7 @@ def batch(*rows):
     def put(drawn):
         commands = np.array(drawn, COMMAND)
         commands["timestamp"] = np.cumsum(commands["timestamp"])
-        return commands
+        return without_huge_icebergs(commands)
 
     # Lists of their own accord are short.
     counts = st.integers(1, 40)
@@ -222,7 +425,7 @@ def compare(commands, cut, **parameters):
     pair = Pair(**parameters)
     pair.process(commands[:cut])
     pair.check()
-    pair.process(commands[cut:], np.empty(4, pt.EVENT))
+    pair.process(commands[cut:], np.empty(LEAST, pt.EVENT))
     pair.check()
 
 
@@ -244,10 +447,26 @@ at_the_ends = [
     row(Kind.REPLACE, order_type=LIMIT, order_id=near_ids, slot=near_ids, **ends),
     row(Kind.CANCEL, order_id=near_ids),
 ]
+watching = {"order_id": st.integers(4, 9), "flags": 0, "tif": lasting}
+at_the_ends_of_triggers = [
+    *at_the_ends[:3],
+    row(Kind.NEW, order_type=to_market | to_limit, trigger=any_price, **ends | watching),
+    row(Kind.NEW, order_type=T.TRAILING_STOP, trigger=any_quantity, **ends | watching),
+    row(Kind.NEW, order_type=T.TRAILING_STOP_LIMIT, trigger=any_quantity, **ends | watching),
+    row(Kind.QUOTE, account=1, order_id=near_ids, slot=any_quantity, trigger=any_price, **ends),
+    row(Kind.AMEND, order_id=watching["order_id"], trigger=any_quantity, **ends),
+    row(Kind.PHASE, order_type=st.sampled_from([Phase.AUCTION, Phase.CONTINUOUS])),
+    row(Kind.CLOCK),
+]
 
 
 @given(batch(*at_the_ends), cuts)
 def test_extreme_prices_quantities_and_ids(commands, cut):
+    compare(commands, cut)
+
+
+@given(batch(*at_the_ends_of_triggers), cuts)
+def test_extreme_triggers_quotes_and_auctions(commands, cut):
     compare(commands, cut)
 
 
@@ -258,6 +477,10 @@ into_full_levels = [
     row(Kind.NEW, order_id=st.integers(4, 9), **full),
     row(Kind.AMEND, order_id=st.integers(1, 9), **full | {"account": 0}),
     row(Kind.REPLACE, order_id=near_ids, slot=st.integers(1, 9), **full | {"account": 0}),
+    row(Kind.NEW, order_id=st.integers(4, 9), **full | {"flags": seconds}),
+    row(Kind.NEW, order_id=st.integers(4, 9), **full | {"order_type": MARKET}),
+    row(Kind.QUOTE, order_id=50, trigger=102, slot=any_quantity, **full | {"account": 1}),
+    row(Kind.PHASE, order_type=st.sampled_from([Phase.AUCTION, Phase.CONTINUOUS])),
 ]
 
 
@@ -277,6 +500,14 @@ falling_due = [
     row(Kind.REPLACE, order_id=few_ids, slot=few_ids, **ending),
     row(st.sampled_from([Kind.CANCEL, Kind.MASS_CANCEL, Kind.CLOCK]), order_id=few_ids),
     row(Kind.PHASE, order_type=st.sampled_from([Phase.CONTINUOUS] * 3 + [Phase.CLOSED])),
+    row(Kind.PHASE, order_type=phases, expires=st.integers(1, 3)),
+    row(Kind.ARM, account=owners, expires=st.integers(0, 3)),
+    row(Kind.NEW, order_id=few_ids, **ending | {"order_type": to_limit, "trigger": triggers}),
+    row(Kind.NEW, order_id=few_ids, slot=few_ids, **ending | {"flags": links}),
+    row(Kind.NEW, order_id=few_ids, **ending | {"tif": TIF.AUCTION, "account": owners}),
+    row(Kind.SET, order_id=Parameter.BAND_ACTION, price=2),
+    row(Kind.SET, order_id=Parameter.AUCTION_SECONDS, price=1),
+    row(Kind.SET, order_id=Parameter.DYNAMIC_BAND, price=1),
 ]
 
 

@@ -12,7 +12,7 @@ import pricetime as pt
 import pytest
 from model.batches import feed, orders
 from model.blotter import record
-from pricetime import TIF, Kind, Reason, Side, Status
+from pricetime import TIF, Flag, Kind, OrderType, Reason, Side, Status
 
 MANY = 100_000
 MASS_CANCEL = record(Kind.MASS_CANCEL)
@@ -43,11 +43,21 @@ def test_resting_order_takes_100_bytes_all_told():
     assert book.nbytes / len(book) <= 100
 
 
-@pytest.mark.parametrize("count", [0, 100, 5000, MANY])
-def test_nbytes_is_what_the_allocator_says(count):
+def of_all_sorts(count):
+    """Orders for every slab: with records of their own, timers, accounts; and switches."""
     commands = scattered(count)
     commands["tif"][::3], commands["expires"] = TIF.GTD, 5 + np.arange(count) % 999
     commands["account"] = np.arange(count) % 97
+    commands["order_type"][1::5] = OrderType.STOP_LIMIT
+    commands["trigger"][1::5] = 2000 + np.arange(count)[1::5] % 300
+    commands["flags"][2::5], commands["slot"][2::5] = Flag.ICEBERG, 1
+    commands["kind"][4::50] = Kind.ARM
+    return commands
+
+
+@pytest.mark.parametrize("count", [0, 100, 5000, MANY])
+def test_nbytes_is_what_the_allocator_says(count):
+    commands = of_all_sorts(count)
     pt.Book().process(commands[:5])  # what is made once, and belongs to no book
     tracemalloc.start()
     try:
@@ -90,6 +100,18 @@ def test_book_that_fills_and_empties_uses_its_memory_again():
         assert len(book) == 0
         sizes.append(book.nbytes)
     assert set(sizes) == {sizes[0]}
+    book.check()
+
+
+def test_records_timers_and_switches_are_used_again():
+    book, sizes = pt.Book(), []
+    for _ in range(6):
+        feed(book, of_all_sorts(20_000))
+        feed(book, MASS_CANCEL)
+        feed(book, record(Kind.CLOCK, timestamp=book.timestamp + 2000 * 10**9))
+        assert len(book) == 0
+        sizes.append(book.nbytes)
+    assert sizes[1:] == [sizes[1]] * 5
     book.check()
 
 
@@ -146,6 +168,7 @@ import numpy as np
 import pricetime as pt
 from model.batches import feed, orders, through
 from model.blotter import record
+from model.tapes import tape
 
 NOTHING = orders(0)
 MASS_CANCEL = record(pt.Kind.MASS_CANCEL)
@@ -275,6 +298,33 @@ def test_memory_may_end_between_any_two_of_the_books_arrays():
     """)
 
 
+def test_memory_may_end_between_any_two_arrays_of_any_sort_of_order():
+    limited("""
+        commands, failed = tape(3, "everything", 30_000), 0
+        commands["kind"][commands["kind"] == pt.Kind.MASS_CANCEL] = pt.Kind.CLOCK
+        commands["account"], commands["order_id"] = np.arange(30_000) % 5000, np.arange(1, 30_001)
+        commands["flags"] &= ~np.uint16(pt.Flag.OCO | pt.Flag.ON_FILL)
+        apart = np.where(commands["side"] == 1, -9000, 9000) + np.arange(30_000) % 3000
+        commands["price"] = np.where(commands["kind"] == pt.Kind.NEW, apart, commands["price"])
+        out = np.zeros(4000, pt.EVENT)
+        expected = through(pt.Book(), commands, out)
+        for step in range(30):
+            book, told = pt.Book(), []
+            leave(0.1 * step)
+            try:
+                while book.commands < len(commands):
+                    told.append(len(book.process(commands[book.commands:], out=out)))
+            except MemoryError:
+                failed += 1
+            leave(None)
+            book.process(NOTHING) if book.pending else None
+            book.check()
+            assert expected[book.sequence * 96:] == through(book, commands[book.commands:], out)
+            book.check()
+        assert 2 < failed < 30, failed
+    """)
+
+
 def test_call_without_memory_raises_and_enters_nothing():
     limited("""
         book, told = pt.Book(), 0
@@ -307,6 +357,57 @@ def test_mass_cancel_without_memory_loses_no_event():
             assert len(book) == 0
             del book, told
         assert failed > 2
+    """)
+
+
+@pytest.mark.parametrize("sort", ["cascade", "children", "pairs", "due", "uncross"])
+def test_what_a_command_sets_off_without_memory_loses_no_event(sort):
+    limited(f"""
+        def made():
+            "A book in which one command sets much off, the command, and how many events it makes."
+            book = pt.Book()
+            many = orders(50_000, 10, side=1, price=90, account=7)
+            if "{sort}" == "cascade":
+                many["order_type"], many["trigger"] = pt.OrderType.STOP_LIMIT, 95
+                last = orders(1, 2, side=2, price=95)
+            elif "{sort}" == "children":
+                book.process(orders(50_000, 100_000, price=95, account=7))
+                many["flags"], many["slot"] = pt.Flag.ON_FILL, np.arange(50_000) + 100_000
+                last = orders(1, 2, side=2, price=95, quantity=50_000)
+            elif "{sort}" == "pairs":
+                book.process(orders(50_000, 100_000, price=95, account=7))
+                many["flags"], many["slot"] = pt.Flag.OCO, np.arange(50_000) + 100_000
+                last = orders(1, 2, side=2, price=95, quantity=50_000)
+            elif "{sort}" == "due":
+                many["tif"], many["expires"] = pt.TIF.GTD, 1 + np.arange(50_000) % 9
+                last = record(pt.Kind.CLOCK, timestamp=10**10)
+            else:
+                book.phase(pt.Phase.AUCTION)
+                book.process(orders(25_000, 100_000, side=2, price=80))
+                last = record(pt.Kind.UNCROSS, order_type=pt.Phase.CONTINUOUS)
+            feed(book, many)
+            book.process(orders(1, 1, price=95))
+            return book, last
+
+        book, last = made()
+        expected = book.process(last).tobytes()
+        after, failed = book.checkpoint(), 0
+        for megabytes in (0, 1, 3, 6, 9, 15):
+            book, last = made()
+            before, told = book.sequence, NOTHING
+            leave(megabytes)
+            try:
+                told = book.process(last)
+            except MemoryError:
+                failed += 1
+            leave(None)
+            taken = last if book.sequence == before else NOTHING
+            told = told.tobytes() + book.process(taken).tobytes()
+            assert told == expected, megabytes
+            assert book.checkpoint() == after
+            book.check()
+            del book, told
+        assert failed > 1, failed
     """)
 
 
@@ -383,7 +484,10 @@ def test_restore_without_memory_is_no_fault_of_the_bytes():
     """)
 
 
-@pytest.mark.parametrize("call", ["limit", "sweep", "mass_cancel", "set", "process"])
+FALLIBLE = ["limit", "sweep", "mass_cancel", "set", "process", "uncross", "cascade", "due"]
+
+
+@pytest.mark.parametrize("call", FALLIBLE)
 def test_no_allocation_that_fails_loses_an_event(call):
     pytest.importorskip("_testcapi", reason="this Python cannot be told to have no memory")
     limited(f"""
@@ -395,10 +499,25 @@ def test_no_allocation_that_fails_loses_an_event(call):
             "mass_cancel": lambda book: book.mass_cancel(),
             "set": lambda book: book.set(pt.Parameter.ORDERS_PER_ACCOUNT, 500),
             "process": lambda book: book.process(MASS_CANCEL),
+            "uncross": lambda book: book.process(record(9, order_type=3)),
+            "cascade": lambda book: book.process(orders(1, 901, price=100)),
+            "due": lambda book: book.process(record(10, timestamp=10**11)),
         }}
+
+        def prepared():
+            book = sells(200)
+            more = orders(200, 301, price=120, side=1, tif=pt.TIF.GTD, expires=9)
+            more["order_type"], more["trigger"] = pt.OrderType.STOP_LIMIT, 100
+            if "{call}" == "uncross":
+                book.process(record(pt.Kind.PHASE, order_type=pt.Phase.AUCTION))
+                more["order_type"] = pt.OrderType.LIMIT
+            if "{call}" in ("uncross", "cascade", "due"):
+                book.process(more)
+            return book
         for only_one in (True, False):
             for first in range(60):
-                book, told = sells(200), NOTHING
+                book, told = prepared(), NOTHING
+                before = book.sequence
                 _testcapi.set_nomemory(first, first + only_one)
                 try:
                     told = CALLS["{call}"](book)
@@ -407,6 +526,6 @@ def test_no_allocation_that_fails_loses_an_event(call):
                 finally:
                     _testcapi.remove_mem_hooks()
                 told = len(getattr(told, "events", told)) + len(book.process(NOTHING))
-                assert told == book.sequence - 200, (first, only_one)
+                assert told == book.sequence - before, (first, only_one)
                 book.check()
     """)

@@ -6,7 +6,7 @@ Each holds for the book and for its naive twin.
 import numpy as np
 import pytest
 from model.blotter import command, record, told
-from pricetime.records import EVENT, EventFlag, Kind, Phase, Reason
+from pricetime.records import EVENT, EventFlag, EventKind, Kind, OrderType, Phase, Reason
 
 SECOND = 10**9
 
@@ -36,7 +36,8 @@ def test_time_never_goes_back_and_what_is_refused_at_once_does_not_move_it(make)
     for timestamp in (40, -1, -(2**63)):
         assert book.process(record(Kind.CLOCK, timestamp=timestamp))["timestamp"] == [50]
     assert book.process(record(Kind.CLOCK, timestamp=99, reserved=1))["timestamp"] == [50]
-    refused = book.process(record(Kind.QUOTE, timestamp=99, account=1, order_id=1))
+    peg = {"order_type": OrderType.PEG_MID, "side": 1, "quantity": 1}
+    refused = book.process(record(Kind.NEW, timestamp=99, order_id=1, **peg))
     assert (refused["reason"], refused["timestamp"]) == ([Reason.UNSUPPORTED], [50])
     assert book.process(record(Kind.CANCEL, timestamp=99, order_id=1))["timestamp"] == [99]
     assert book.process(record(Kind.CLOCK))["timestamp"] == [99]
@@ -46,13 +47,12 @@ def test_time_never_goes_back_and_what_is_refused_at_once_does_not_move_it(make)
 
 
 @pytest.mark.parametrize("phase", list(Phase))
-def test_a_phase_of_later_is_unsupported(make, phase):
-    known = phase in (Phase.CONTINUOUS, Phase.CANCEL_ONLY, Phase.HALTED, Phase.CLOSED)
+def test_a_phase_that_is_not_to_come_is_entered_now(make, phase):
     row = {"order_type": phase, "timestamp": 2 * SECOND}
-    for expires, supported in ((0, known), (2, known), (3, False)):
+    now, later = EventKind.PHASE_CHANGED, EventKind.ACKNOWLEDGED
+    for expires, kind in ((0, now), (2, now), (3, later)):
         event = make().process(record(Kind.PHASE, expires=expires, **row))[0]
-        expected = (0, 2 * SECOND) if supported else (Reason.UNSUPPORTED, 0)
-        assert (event["reason"], event["timestamp"]) == expected
+        assert (event["kind"], event["timestamp"]) == (kind, 2 * SECOND)
 
 
 # -- §4 the bytes of each event -------------------------------------------------------------------

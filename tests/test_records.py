@@ -17,12 +17,14 @@ PREFIXES = {
     "Flag": "FLAG_",
     "EventKind": "EVENT_",
     "EventFlag": "MARK_",
+    "OrderState": "ORDER_",
+    "Mark": "MARKED_",
     "Phase": "PHASE_",
     "Parameter": "PARAMETER_",
     "Reason": "REASON_",
 }
 STRUCTS = {"Command": "COMMAND", "Event": "EVENT", "LevelRow": "LEVEL", "OrderRow": "ORDER"}
-SIZES = {"COMMAND": 64, "EVENT": 96, "LEVEL": 24, "ORDER": 64}
+SIZES = {"COMMAND": 64, "EVENT": 96, "LEVEL": 24, "ORDER": 112}
 
 
 def blocks(opening):

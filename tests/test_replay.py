@@ -458,7 +458,7 @@ def test_units_that_do_not_fit_are_refused():
         units.settle(lambda at: f"line {at}")
 
 
-@pytest.mark.parametrize("name, size", [("BATCH", 1), ("BATCH", 3), ("BUFFER", 4)])
+@pytest.mark.parametrize("name, size", [("BATCH", 1), ("BATCH", 3), ("BUFFER", 24)])
 def test_batches_change_nothing(replay, monkeypatch, trades, name, size):
     """However small the batches or the event buffer are."""
     capture = COLUMNS + SNAPSHOT + EVENTS + END

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pricetime as pt
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from model.blotter import blotter, command, play, scenarios, written
 from model.tapes import PROFILES, tape
 from model.twin import Twin
+from pricetime.records import COMMAND
 
 FILES = sorted(Path(__file__).with_name("scenarios").glob("*.txt"))
 CASES = [
@@ -26,15 +28,22 @@ def test_scenario(make, rows):
 
 
 def test_there_are_scenarios():
-    assert len(FILES) == 12
+    assert len(FILES) == 32
     titles = [title for file in FILES for title, _ in scenarios(file.read_text("utf-8"))]
-    assert len(titles) == len(set(titles)) > 150
+    assert len(titles) == len(set(titles)) > 650
 
 
 @given(st.integers(0, 2**32), st.sampled_from(list(PROFILES)))
 def test_what_is_written_can_be_read(seed, profile):
     for row in tape(seed, profile, 40):
         assert command(written(row)).tobytes() == row.tobytes(), written(row)
+
+
+@given(st.binary(min_size=64, max_size=64), st.integers(0, 12))
+def test_any_record_can_be_written(noise, kind):
+    row = np.frombuffer(noise, COMMAND)[0].copy()
+    row["kind"] = kind
+    assert command(written(row)).tobytes() == row.tobytes(), written(row)
 
 
 def test_what_a_tape_causes_can_be_played_again():

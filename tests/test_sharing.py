@@ -14,12 +14,12 @@ from contextlib import suppress
 import numpy as np
 import pricetime as pt
 import pytest
-from model.batches import orders
+from model.batches import LEAST, orders
 from model.blotter import record
 from model.tapes import tape
 from pricetime import EVENT, EventKind, Kind, Status
 
-HEAD, TAIL = np.split(tape(4, "mixed", 800), 2)
+HEAD, TAIL = np.split(tape(4, "everything", 800), 2)
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def same_future(*books):
 
 CALLS = {
     "process": lambda b: b.process(orders(1, 99_999)),
-    "process out": lambda b: b.process(orders(1, 99_999), out=np.empty(9, EVENT)),
+    "process out": lambda b: b.process(orders(1, 99_999), out=np.empty(LEAST, EVENT)),
     "limit": lambda b: b.limit(1, 100, 1),
     "mass_cancel": lambda b: b.mass_cancel(),
     "best_ask": lambda b: b.best_ask,
@@ -125,7 +125,7 @@ def test_threads_that_fight_for_a_book_leave_it_whole():
 
 def test_refused_calls_leave_the_batch_as_it_is():
     book, alone = pt.Book(), pt.Book()
-    commands = tape(6, "mixed", 20_000)
+    commands = tape(6, "everything", 20_000)
     end = threading.Event()
 
     def intrude():
@@ -148,7 +148,7 @@ def test_refused_calls_leave_the_batch_as_it_is():
 
 
 def test_books_in_threads_of_their_own_work_side_by_side():
-    tapes = [tape(seed, "mixed", 3000) for seed in range(8)]
+    tapes = [tape(seed, "everything", 3000) for seed in range(8)]
 
     def run(commands):
         book = pt.Book()

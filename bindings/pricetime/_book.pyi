@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from typing_extensions import Self
 
-from pricetime.records import STP, TIF, Flag, Parameter, Phase, Reason, Side, Status
+from pricetime.records import STP, TIF, Flag, OrderType, Parameter, Phase, Reason, Side, Status
 from pricetime.result import Trade
 
 CHECKED: Final[bool]
@@ -41,6 +41,15 @@ class Book:
         max_notional: SupportsIndex = 0,
         orders_per_account: SupportsIndex = 0,
         stp: STP | SupportsIndex = 5,
+        matching: SupportsIndex = 1,
+        top_order: SupportsIndex = 0,
+        min_allocation: SupportsIndex = 1,
+        collar: SupportsIndex = 0,
+        static_band: SupportsIndex = 0,
+        static_reference: SupportsIndex = 0,
+        dynamic_band: SupportsIndex = 0,
+        band_action: SupportsIndex = 1,
+        auction_seconds: SupportsIndex = 300,
     ) -> None: ...
     def process(
         self,
@@ -60,6 +69,10 @@ class Book:
         stp: STP | SupportsIndex = 0,
         flags: Flag | SupportsIndex = 0,
         expires: SupportsIndex = 0,
+        peak: SupportsIndex | None = None,
+        minimum: SupportsIndex | None = None,
+        oco: SupportsIndex | None = None,
+        parent: SupportsIndex | None = None,
         order_id: SupportsIndex | None = None,
         timestamp: SupportsIndex = 0,
     ) -> Result: ...
@@ -73,6 +86,88 @@ class Book:
         stp: STP | SupportsIndex = 0,
         flags: Flag | SupportsIndex = 0,
         expires: SupportsIndex = 0,
+        minimum: SupportsIndex | None = None,
+        oco: SupportsIndex | None = None,
+        parent: SupportsIndex | None = None,
+        order_id: SupportsIndex | None = None,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def spend(
+        self,
+        side: Side | SupportsIndex,
+        amount: SupportsIndex,
+        *,
+        account: SupportsIndex = 0,
+        stp: STP | SupportsIndex = 0,
+        flags: Flag | SupportsIndex = 0,
+        oco: SupportsIndex | None = None,
+        parent: SupportsIndex | None = None,
+        order_id: SupportsIndex | None = None,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def stop(
+        self,
+        side: Side | SupportsIndex,
+        trigger: SupportsIndex,
+        quantity: SupportsIndex,
+        *,
+        price: SupportsIndex | None = None,
+        account: SupportsIndex = 0,
+        tif: TIF | SupportsIndex = 1,
+        stp: STP | SupportsIndex = 0,
+        flags: Flag | SupportsIndex = 0,
+        expires: SupportsIndex = 0,
+        peak: SupportsIndex | None = None,
+        minimum: SupportsIndex | None = None,
+        oco: SupportsIndex | None = None,
+        parent: SupportsIndex | None = None,
+        order_id: SupportsIndex | None = None,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def take_profit(
+        self,
+        side: Side | SupportsIndex,
+        trigger: SupportsIndex,
+        quantity: SupportsIndex,
+        *,
+        price: SupportsIndex | None = None,
+        account: SupportsIndex = 0,
+        tif: TIF | SupportsIndex = 1,
+        stp: STP | SupportsIndex = 0,
+        flags: Flag | SupportsIndex = 0,
+        expires: SupportsIndex = 0,
+        peak: SupportsIndex | None = None,
+        minimum: SupportsIndex | None = None,
+        oco: SupportsIndex | None = None,
+        parent: SupportsIndex | None = None,
+        order_id: SupportsIndex | None = None,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def trailing_stop(
+        self,
+        side: Side | SupportsIndex,
+        offset: SupportsIndex,
+        quantity: SupportsIndex,
+        *,
+        distance: SupportsIndex | None = None,
+        account: SupportsIndex = 0,
+        tif: TIF | SupportsIndex = 1,
+        stp: STP | SupportsIndex = 0,
+        flags: Flag | SupportsIndex = 0,
+        expires: SupportsIndex = 0,
+        peak: SupportsIndex | None = None,
+        minimum: SupportsIndex | None = None,
+        oco: SupportsIndex | None = None,
+        parent: SupportsIndex | None = None,
+        order_id: SupportsIndex | None = None,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def quote(
+        self,
+        account: SupportsIndex,
+        bid: tuple[SupportsIndex, SupportsIndex] | None = None,
+        ask: tuple[SupportsIndex, SupportsIndex] | None = None,
+        *,
         order_id: SupportsIndex | None = None,
         timestamp: SupportsIndex = 0,
     ) -> Result: ...
@@ -89,6 +184,7 @@ class Book:
         *,
         price: SupportsIndex | None = None,
         quantity: SupportsIndex | None = None,
+        trigger: SupportsIndex | None = None,
         account: SupportsIndex = 0,
         timestamp: SupportsIndex = 0,
     ) -> Result: ...
@@ -99,6 +195,8 @@ class Book:
         price: SupportsIndex | None = None,
         quantity: SupportsIndex | None = None,
         *,
+        order_type: OrderType | SupportsIndex = 2,
+        trigger: SupportsIndex = 0,
         new_id: SupportsIndex | None = None,
         account: SupportsIndex = 0,
         tif: TIF | SupportsIndex = 1,
@@ -114,7 +212,19 @@ class Book:
         side: Side | SupportsIndex = 0,
         timestamp: SupportsIndex = 0,
     ) -> Result: ...
-    def phase(self, phase: Phase | SupportsIndex, *, timestamp: SupportsIndex = 0) -> Result: ...
+    def arm(
+        self, account: SupportsIndex, expires: SupportsIndex, *, timestamp: SupportsIndex = 0
+    ) -> Result: ...
+    def phase(
+        self,
+        phase: Phase | SupportsIndex,
+        *,
+        expires: SupportsIndex = 0,
+        timestamp: SupportsIndex = 0,
+    ) -> Result: ...
+    def uncross(
+        self, phase: Phase | SupportsIndex = 3, *, timestamp: SupportsIndex = 0
+    ) -> Result: ...
     def clock(self, timestamp: SupportsIndex) -> Result: ...
     def set(
         self,
@@ -127,10 +237,16 @@ class Book:
     def best_bid(self) -> int | None: ...
     @property
     def best_ask(self) -> int | None: ...
-    def bids(self, depth: SupportsIndex | None = None) -> npt.NDArray[np.void]: ...
-    def asks(self, depth: SupportsIndex | None = None) -> npt.NDArray[np.void]: ...
-    def order(self, order_id: SupportsIndex) -> np.record | None: ...
-    def orders(self) -> npt.NDArray[np.void]: ...
+    def bids(
+        self, depth: SupportsIndex | None = None, *, hidden: bool = False
+    ) -> npt.NDArray[np.void]: ...
+    def asks(
+        self, depth: SupportsIndex | None = None, *, hidden: bool = False
+    ) -> npt.NDArray[np.void]: ...
+    def order(self, order_id: SupportsIndex, *, hidden: bool = False) -> np.record | None: ...
+    def orders(self, *, hidden: bool = False) -> npt.NDArray[np.void]: ...
+    def waiting(self) -> npt.NDArray[np.void]: ...
+    def sleeping(self) -> npt.NDArray[np.void]: ...
     def __len__(self) -> int: ...
     @property
     def current_phase(self) -> Phase: ...

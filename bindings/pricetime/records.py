@@ -21,6 +21,8 @@ __all__ = [
     "EventKind",
     "Flag",
     "Kind",
+    "Mark",
+    "OrderState",
     "OrderType",
     "Parameter",
     "Phase",
@@ -79,7 +81,7 @@ EVENT = np.dtype(
 LEVEL = np.dtype(
     [
         ("price", "<i8"),  # ticks
-        ("quantity", "<i8"),  # lots, the sum over its orders
+        ("quantity", "<i8"),  # lots, the sum of what its orders display
         ("orders", "<i8"),  # how many
     ]
 )
@@ -88,22 +90,29 @@ LEVEL = np.dtype(
 ORDER = np.dtype(
     [
         ("order_id", "<u8"),
-        ("price", "<i8"),  # ticks
-        ("quantity", "<i8"),  # lots: entered, or the total that an amend has set
+        ("price", "<i8"),  # ticks; 0 of a market order; of a trailing limit that waits its distance
+        ("quantity", "<i8"),  # lots, traded plus remaining: as entered, or as last amended
         ("remaining", "<i8"),  # lots still open
+        ("displayed", "<i8"),  # lots that the market sees; 0 of one that is hidden or not resting
+        ("trigger", "<i8"),  # ticks, of a trailing stop the offset; 0 of one without, or that fired
+        ("reference", "<i8"),  # ticks, what a trailing stop has followed so far; see Mark.REFERENCE
+        ("slot", "<u8"),  # lots: the peak of an ICEBERG, the smallest first trade of a MINIMUM
+        ("partner", "<u8"),  # order id of the other leg of its OCO pair; 0: none
+        ("parent", "<u8"),  # order id that a sleeping ON_FILL child waits for; 0: none
         ("accepted", "<u8"),  # sequence of the event that accepted it
         ("priority", "<u8"),  # sequence of the event that gave it its place in time
         ("account", "<u4"),
         ("expires", "<u4"),  # seconds since the epoch; 0 unless tif is GTD
         ("side", "u1"),  # Side
-        ("order_type", "u1"),  # OrderType
+        ("order_type", "u1"),  # OrderType; MARKET or LIMIT once it has fired
         ("tif", "u1"),  # TIF
         ("stp", "u1"),  # STP
         ("flags", "<u2"),  # Flag
-        ("reserved", "<u2"),  # 0
+        ("state", "u1"),  # OrderState
+        ("marks", "u1"),  # Mark
     ]
 )
-"""A live order, as `Book.order` and `Book.orders` show it: 64 bytes."""
+"""A live order, as `Book.order` and `Book.orders` show it: 112 bytes."""
 
 
 class Kind(IntEnum):
@@ -179,6 +188,28 @@ class Flag(IntFlag):
     MINIMUM = 64
     OCO = 128
     ON_FILL = 256
+
+
+class OrderState(IntEnum):
+    """Where a live order is."""
+
+    RESTING = 1
+    """In its level, open to be traded with."""
+    WAITING = 2
+    """For its trigger to be met."""
+    SLEEPING = 3
+    """For its parent to be gone (ON_FILL), or for the next auction (tif AUCTION)."""
+
+
+class Mark(IntFlag):
+    """What a live order has behind it."""
+
+    QUOTE = 1
+    """It is a side of its account's quote."""
+    TRIGGERED = 2
+    """It was a stop or take-profit, and has fired."""
+    REFERENCE = 4
+    """A trailing stop that has seen a last price, which `reference` holds."""
 
 
 class EventKind(IntEnum):
@@ -278,7 +309,7 @@ class Status(IntEnum):
     REJECTED = 1
     """Refused: nothing changed; the result's reason says why."""
     RESTING = 2
-    """The order is in the book and this command traded nothing of it."""
+    """The order is in the book (resting, waiting or sleeping), nothing of it traded now."""
     PARTIAL = 3
     """This command traded a part of the order; the rest is in the book."""
     FILLED = 4

@@ -1,7 +1,10 @@
 """Batches for the tests of the API: many orders at once, and `process` through a small `out`."""
 
 import numpy as np
-from pricetime.records import COMMAND, EVENT, TIF, Kind, OrderType, Side
+from pricetime.records import COMMAND, EVENT, TIF, Flag, Kind, OrderType, Side
+
+LEAST = 24  # events that `out` must have room for
+HUGE = 10**6  # lots: no iceberg of a random test has more
 
 
 def orders(count, first_id=1, **fields):
@@ -16,6 +19,17 @@ def orders(count, first_id=1, **fields):
     commands["quantity"] = 1
     for name, values in fields.items():
         commands[name] = values
+    return commands
+
+
+def without_huge_icebergs(commands):
+    """The commands without icebergs of so many slices that a sweep through one would never end."""
+    huge = commands["quantity"] > HUGE
+    iceberg = (commands["kind"] == Kind.NEW) & (commands["flags"] & Flag.ICEBERG != 0)
+    amended = (commands["kind"] == Kind.AMEND) & huge
+    amended &= np.isin(commands["order_id"], commands["order_id"][iceberg])
+    commands["flags"][iceberg & huge] &= ~np.uint16(Flag.ICEBERG)
+    commands["quantity"][amended] = HUGE
     return commands
 
 

@@ -1,293 +1,372 @@
 """Random tapes that look for trouble: arrays of COMMAND in which things collide.
 
-Prices are few, quantities tiny, accounts two or three, and ids come around again, so that a random
-command mostly means something to a random book.  No state is kept: which ids are alive is guessed
-from how many orders were entered so far, which is right often enough and costs a few array draws.
-One seed gives one tape.  For a long run cut one long tape into batches: its time and ids go on.
+Prices are few, quantities tiny, accounts two or three, and ids come around again.  A tape is told
+to a book while it is made, so that most commands name orders that live; what they mean to any other
+book is up to that book.  One seed gives one tape.  What they are made of is in profiles.py.  For a
+long run cut one long tape into batches: its time and ids go on.
 """
 
-from dataclasses import dataclass, field
+from itertools import accumulate
+from random import Random
 
 import numpy as np
-from pricetime.records import BOUND, COMMAND, STP, TIF, Flag, Kind, OrderType, Parameter, Phase
+import pricetime as pt
+from pricetime.records import BOUND, COMMAND, TIF, Flag, Kind, OrderType, Parameter, Phase
 
-SECOND = 10**9  # ns
+from .profiles import LOOSE, PROFILES, SECOND
+from .wellformed import (
+    ALL_OR_NONE,
+    HIDDEN,
+    ICEBERG,
+    LIMITS,
+    MARKETS,
+    MINIMUM,
+    OCO,
+    ON_FILL,
+    POST,
+    QUOTE_QUANTITY,
+    TRAILING,
+    TRIGGERED,
+)
+
+__all__ = ["PROFILES", "tape"]
+
 INT64 = np.iinfo(np.int64)
 WILD_VALUES = (0, 1, -1, BOUND - 1, -BOUND + 1, BOUND, -BOUND, BOUND // 2, INT64.max, INT64.min)
 WILD_IDS = (0, 1, 2, 2**64 - 1, 2**64 - 2, 2**63, 2**63 - 1, 2**62)
-WILD_TIMES = (0, -1, -SECOND, INT64.min, 1, BOUND)  # all but the last count as engine time
+WILD_TIMES = (0, -1, -SECOND, INT64.min, 1)  # all count as engine time
 WILD_U4 = (0, 1, 2, 2**31, 2**32 - 1)
+WILD = dict.fromkeys(("price", "quantity", "trigger"), WILD_VALUES)
+WILD |= dict.fromkeys(("order_id", "slot"), WILD_IDS)
+WILD |= dict.fromkeys(("account", "expires"), WILD_U4) | {"timestamp": WILD_TIMES}
+LAST_TIMES = (INT64.max, BOUND)
 SINGLE_FIELDS = ("kind", "side", "order_type", "tif", "stp", "reserved", "flags")
-
-LIMIT, MARKET = OrderType.LIMIT, OrderType.MARKET
-POST, SLIDE = Flag.POST_ONLY, Flag.POST_ONLY_SLIDE
-CONTINUOUS = Phase.CONTINUOUS
-FLOW = {Kind.NEW: 60, Kind.CANCEL: 12, Kind.AMEND: 12, Kind.REPLACE: 8, Kind.CLOCK: 2}
-RARE = {Kind.MASS_CANCEL: 0.4, Kind.SET: 1, Kind.PHASE: 1, Kind.QUOTE: 0.3, Kind.ARM: 0.3}
-EVERY_KIND = FLOW | RARE | {Kind.UNCROSS: 0.3}
-OPEN_HOURS = {CONTINUOUS: 8, Phase.CANCEL_ONLY: 1, Phase.HALTED: 1, Phase.CLOSED: 1}
-EVERY_STP = dict.fromkeys(map(int, STP), 1)
-
-
-@dataclass(frozen=True)
-class Profile:
-    """What a tape is made of; dicts map a value to its weight."""
-
-    kinds: dict = field(default_factory=lambda: EVERY_KIND)
-    types: dict = field(default_factory=lambda: {LIMIT: 10, MARKET: 1})
-    tifs: dict = field(
-        default_factory=lambda: {TIF.GTC: 10, TIF.DAY: 3, TIF.GTD: 2, TIF.IOC: 2, TIF.FOK: 2}
-    )
-    flags: dict = field(default_factory=lambda: {0: 8, POST: 1, SLIDE: 1})
-    stps: dict = field(default_factory=lambda: EVERY_STP)
-    phases: dict = field(default_factory=lambda: OPEN_HOURS)
-    quantities: dict = field(default_factory=lambda: {1: 3, 2: 3, 3: 2, 5: 2, 8: 1})
-    centre: int = 100  # ticks
-    away: tuple = (-2, 5)  # ticks from the centre, less than 0 is across it; ends included
-    accounts: int = 3  # 0 .. accounts
-    ids: int = 120  # then they come around again
-    reach: float = 6.0  # how many ids back a cancel looks, in the mean
-    pause: tuple = (0, 0, 0, 1, SECOND // 7)  # ns between commands, one of them
-    horizon: int = 4  # seconds that a GTD lives, at most; as many as -1 occur
-    loose: float = 0.7  # chance that a SET lifts a limit
-    limits: bool = True  # SET is drawn around what the tape can meet, else anywhere
-    wild: float = 0.002  # chance of an extreme value, each field that has one
-    broken: float = 0.002  # chance of any byte, each single field
-    foreign: float = 0.01  # chance of a type, tif or flag that may be unsupported
-    noise: float = 0.0  # chance that all 64 bytes are random
-    end_of_time: float = 0.0  # chance of the last timestamp there is
-
-
-PROFILES = {
-    "mixed": Profile(),
-    "calm": Profile(
-        kinds={Kind.NEW: 55, Kind.CANCEL: 35, Kind.AMEND: 8, Kind.REPLACE: 2},
-        tifs={TIF.GTC: 20, TIF.DAY: 2, TIF.IOC: 1},
-        away=(-1, 25),
-        accounts=20,
-        ids=100_000,
-        reach=60.0,
-        wild=0.0,
-        broken=0.0,
-        foreign=0.0,
-    ),
-    "selftrade": Profile(accounts=1, away=(-2, 2), flags={0: 4, POST: 1, SLIDE: 1}, foreign=0.0),
-    "post": Profile(flags={0: 2, POST: 3, SLIDE: 5}, accounts=2, tifs={TIF.GTC: 3, TIF.DAY: 1}),
-    "taker": Profile(
-        types={LIMIT: 5, MARKET: 2}, tifs={TIF.GTC: 6, TIF.IOC: 2, TIF.FOK: 4}, accounts=2
-    ),
-    "amend": Profile(
-        kinds={Kind.NEW: 30, Kind.AMEND: 50, Kind.REPLACE: 20, Kind.CANCEL: 2}, reach=4.0, ids=60
-    ),
-    "expiry": Profile(
-        kinds=FLOW | {Kind.CLOCK: 12, Kind.PHASE: 1},
-        tifs={TIF.GTD: 8, TIF.DAY: 2, TIF.GTC: 1},
-        phases=OPEN_HOURS | {Phase.CLOSED: 3},
-        pause=(0, 0, SECOND // 3, SECOND // 2, SECOND),
-    ),
-    "phases": Profile(
-        kinds=EVERY_KIND | {Kind.PHASE: 5, Kind.UNCROSS: 1},
-        phases=dict.fromkeys(Phase, 1) | {CONTINUOUS: 8},
-        tifs={TIF.DAY: 4, TIF.GTC: 4, TIF.GTD: 1},
-    ),
-    "limits": Profile(kinds=EVERY_KIND | {Kind.SET: 12}, loose=0.4),
-    "spread": Profile(centre=0, away=(-2, 3), flags={0: 3, POST: 1, SLIDE: 2}),
-    "extreme": Profile(
-        quantities={1: 4, 2: 2, BOUND - 1: 2, BOUND - 2: 2, BOUND // 2: 3, BOUND // 4: 3},
-        away=(-1, 1),
-        limits=False,
-        wild=0.03,
-        end_of_time=0.0005,
-    ),
-    "edge": Profile(centre=BOUND - 2, away=(-3, 3), flags={0: 2, SLIDE: 2, POST: 1}, wild=0.01),
-    "abyss": Profile(centre=-BOUND + 2, away=(-3, 3), flags={0: 2, SLIDE: 2, POST: 1}, wild=0.01),
-    "foreign": Profile(
-        foreign=0.5, kinds=EVERY_KIND | {Kind.QUOTE: 8, Kind.ARM: 3, Kind.UNCROSS: 3}
-    ),
-    "noise": Profile(broken=0.02, wild=0.03, noise=0.1, limits=False, end_of_time=0.0005),
-}
+ENTRIES = (Kind.NEW, Kind.REPLACE)
+OF_ONE_ORDER = (Kind.CANCEL, Kind.AMEND, Kind.REPLACE)
+AT_ONCE = (TIF.IOC, TIF.FOK)
+AUCTIONS = (Phase.PRE_OPEN, Phase.AUCTION)
+LINKED = OCO | ON_FILL
+SLOTTED = ICEBERG | MINIMUM | LINKED
+NOT_MARKET = POST | HIDDEN | ICEBERG | ALL_OR_NONE  # flags that no market order can have
+SLICES_MAX = 100
+TRIES = 12  # ids that are passed on the way to one that lives, or that is free
 
 
 def tape(seed, profile="mixed", count=1000):
-    """An array of `count` commands; `seed` is an int (hypothesis can draw it) or a Generator."""
-    rng = np.random.default_rng(seed)
-    p = PROFILES[profile]
-    out = np.zeros(count, COMMAND)
-    out["kind"] = pick(rng, p.kinds, count)
-    out["order_type"] = pick(rng, p.types, count)
-    out["side"] = rng.integers(1, 3, count)
-    out["tif"] = pick(rng, p.tifs, count)
-    out["stp"] = pick(rng, p.stps, count)
-    out["flags"] = pick(rng, p.flags, count)
-    out["quantity"] = pick(rng, p.quantities, count)
-    out["price"] = prices(rng, p, out["side"])
-    put_times(rng, p, out)
-    put_ids(rng, p, out)
-    put_accounts(rng, p, out)
-    put_foreign(rng, p, out)
-    put_others(rng, p, out)
-    put_sets(rng, p, out)
-    spoil(rng, p, out)
-    return out
+    """An array of `count` commands; hypothesis can draw the seed, an int."""
+    source = Source(seed, PROFILES[profile])
+    commands = np.zeros(count, COMMAND)
+    for i in range(count):
+        commands[i] = source.next()
+        source.book.process(commands[i : i + 1])
+    return commands
 
 
-def pick(rng, weights, count):
-    """`count` draws of the keys by their weights."""
-    chances = np.array(list(weights.values()), float)
-    values = np.array([int(key) for key in weights])
-    return values[np.searchsorted(np.cumsum(chances / chances.sum()), rng.random(count))]
+class Source:
+    """Commands that follow each other, and the book that hears them."""
+
+    def __init__(self, seed, profile):
+        self.rng = Random(seed)
+        self.profile = p = profile
+        self.book = pt.Book()
+        self.weights = {
+            name: (list(weights), list(accumulate(weights.values())))
+            for name, weights in vars(p).items()
+            if isinstance(weights, dict) and name != "values"
+        }
+        self.opening = list(p.opening)
+        self.ids = 0  # the last one given out
+        self.icebergs = set()  # ids that were ever of one
+        self.born = []  # ids that were given out; those found dead are dropped
+        self.start = self.rng.choice((0, 5 * SECOND, 1_700_000_000 * SECOND))
+        self.time = self.start
+
+    def next(self):
+        """The fields of one command, in their order."""
+        if self.opening:
+            parameter, value = self.opening.pop(0)
+            return self.row({"kind": Kind.SET, "order_id": parameter, "price": value})
+        rng, p = self.rng, self.profile
+        if rng.random() < p.noise:
+            return self.noise()
+        self.time += rng.choice(p.pause)
+        fields = self.fields()
+        fields["timestamp"] = self.time
+        if rng.random() < 0.03:
+            fields["timestamp"] -= rng.randint(1, 3 * SECOND)
+        self.spoil(fields)
+        self.limit_slices(fields)
+        return self.row(fields)
+
+    @staticmethod
+    def row(fields):
+        return tuple(int(fields.get(name, 0)) for name in COMMAND.names)
+
+    # -- draws ------------------------------------------------------------------------------------
+
+    def pick(self, name):
+        """One of the profile's values of that name, by their weights."""
+        values, weights = self.weights[name]
+        return self.rng.choices(values, cum_weights=weights)[0]
+
+    def chance(self, share):
+        return self.rng.random() < share
+
+    def price(self, side):
+        """Buys below the centre, sells above it by `away` ticks; across it where that is less."""
+        away = self.rng.randint(*self.profile.away)
+        return self.profile.centre + (-away if side == 1 else away)
+
+    def around(self):
+        """A price on either side, as of triggers."""
+        low, high = self.profile.away
+        away = self.rng.randint(min(low, -high) + 1, high - 1) if high > 1 else low
+        return self.profile.centre + away
+
+    def fresh(self):
+        """An id not used lately; now and then one that was."""
+        if self.chance(0.03) and self.born:
+            return self.recent()
+        for _ in range(TRIES):
+            self.ids = self.ids % self.profile.ids + 1
+            if self.book.order(self.ids, hidden=True) is None:
+                break
+        self.born.append(self.ids)
+        return self.ids
+
+    def recent(self):
+        """An id of late, whatever became of it."""
+        if not self.born:
+            return self.rng.randint(1, 9)
+        return self.born[-1 - min(self.back(), len(self.born) - 1)]
+
+    def back(self):
+        """How far back to look: near ones more often."""
+        return int(self.rng.expovariate(1 / self.profile.reach))
+
+    def live(self):
+        """A live order as a row of ORDER, and its id; None where one that is dead is named."""
+        if self.chance(0.06):
+            return None, self.recent()
+        at = len(self.born) - 1 - self.back()
+        for _ in range(TRIES):
+            if not self.born:
+                break
+            at = min(max(at, 0), len(self.born) - 1)
+            order = self.book.order(self.born[at], hidden=True)
+            if order is not None:
+                return order, self.born[at]
+            del self.born[at]
+            at -= 1
+        return None, self.recent()
+
+    def tight(self):
+        """The limits that may forbid something."""
+        values = self.book.parameters
+        return [p for p, loose in LOOSE.items() if values[p.name.lower()] != loose]
+
+    def expires(self):
+        second = self.time // SECOND + self.rng.randint(-1, self.profile.horizon)
+        return max(second, self.start // SECOND)
+
+    # -- commands ---------------------------------------------------------------------------------
+
+    def fields(self):
+        kind, phase = self.pick("kinds"), self.book.current_phase
+        # A book that stays shut tests little.
+        if phase != Phase.CONTINUOUS and self.chance(self.profile.reopening):
+            kind = Kind.UNCROSS if phase in AUCTIONS and self.chance(0.5) else Kind.PHASE
+            return {"kind": kind, "order_type": Phase.CONTINUOUS}
+        if self.chance(self.profile.lifting) and (tight := self.tight()):
+            parameter = self.rng.choice(tight)
+            return {"kind": Kind.SET, "order_id": parameter, "price": LOOSE[parameter]}
+        made = {
+            Kind.NEW: self.new,
+            Kind.CANCEL: self.cancel,
+            Kind.AMEND: self.amend,
+            Kind.REPLACE: self.replace,
+            Kind.MASS_CANCEL: self.mass_cancel,
+            Kind.QUOTE: self.quote,
+            Kind.ARM: self.arm,
+            Kind.PHASE: self.phase,
+            Kind.UNCROSS: self.phase,
+            Kind.CLOCK: dict,
+            Kind.SET: self.set,
+        }[kind]()
+        fields = {"kind": kind, **made}
+        if kind in OF_ONE_ORDER:
+            # Who asks is mostly nobody in particular.
+            fields["account"] = 0 if self.chance(0.85) else self.account()
+        return fields
+
+    def account(self):
+        return self.rng.randint(0, self.profile.accounts)
+
+    def new(self):
+        fields = self.terms() | {"account": self.account(), "order_id": self.fresh()}
+        flags = fields["flags"]
+        if flags & LINKED:
+            order, fields["slot"] = self.live()
+            if order is not None:
+                fields["account"] = int(order["account"])
+            elif self.chance(0.8):
+                fields["flags"] &= ~LINKED
+        elif flags & SLOTTED:
+            most = min(4, max(fields["quantity"], 1))
+            fields["slot"] = self.rng.randint(1, most)
+        return fields
+
+    def replace(self):
+        _, old = self.live()
+        fields = self.terms() | {"order_id": old}
+        fields["slot"] = self.live()[1] if self.chance(0.06) else self.fresh()
+        if self.chance(0.97):
+            fields["flags"] &= ~SLOTTED
+        return fields
+
+    def terms(self):
+        """Of a new order; flags that do not go with the rest are mostly left out."""
+        side, order_type, tif = self.rng.randint(1, 2), self.pick("types"), self.pick("tifs")
+        flags = int(self.pick("flags"))
+        if flags & QUOTE_QUANTITY:
+            order_type, tif = OrderType.MARKET, TIF.GTC
+        if self.chance(self.profile.fitting):
+            flags, order_type = fitted(flags, order_type, tif)
+        foreign = self.profile.foreign
+        if self.chance(foreign):
+            order_type = self.rng.randint(1, 11)
+        if self.chance(foreign):
+            tif = self.rng.choice(list(TIF))
+        if self.chance(foreign):
+            flags |= int(self.rng.choice(list(Flag)))
+        quantity = self.pick("quantities")
+        fields = {
+            **{"side": side, "order_type": order_type, "tif": tif, "stp": self.pick("stps")},
+            **{"flags": flags, "quantity": quantity, "price": self.price(side)},
+            "expires": self.expires(),
+        }
+        if flags & QUOTE_QUANTITY:
+            value = quantity * max(self.profile.centre, 1) + self.rng.randint(0, 99)
+            fields["quantity"] = min(value, BOUND - 1)
+        if order_type in TRAILING:
+            fields |= {"trigger": self.rng.randint(1, 3), "price": self.rng.randint(0, 2)}
+        elif order_type in TRIGGERED:
+            fields["trigger"] = self.around()
+        return fields
+
+    def cancel(self):
+        return {"order_id": self.live()[1]}
+
+    def amend(self):
+        order, order_id = self.live()
+        fields = {"order_id": order_id, "quantity": self.pick("quantities")}
+        if order is not None and self.chance(0.4):
+            kept = {"price": order["price"], "trigger": order["trigger"]}
+        elif order is not None and order["order_type"] in TRAILING:
+            kept = {"price": self.rng.randint(-1, 2), "trigger": self.rng.randint(0, 3)}
+        else:
+            kept = {"price": self.price(self.rng.randint(1, 2)), "trigger": self.around()}
+        return fields | kept
+
+    def mass_cancel(self):
+        return {"account": self.account(), "side": self.rng.choice((0, 1, 1, 1, 2, 2, 2, 3))}
+
+    def quote(self):
+        """Of one of two ids of the account, above all others."""
+        account = self.rng.randint(min(1, self.profile.accounts), self.profile.accounts)
+        order_id = self.profile.ids + 10 * account + 2 * self.rng.randint(0, 1)
+        if self.chance(0.05):
+            order_id = self.recent()
+        self.born += [order_id, order_id + 1]
+        bid = min(self.price(1), self.profile.centre)
+        return {
+            **{"account": account, "order_id": order_id, "stp": self.chance(0.02)},
+            **{"price": bid, "quantity": self.rng.choice((0, 1, 2, 3, 3, 4))},
+            **{"trigger": bid + self.rng.randint(1, 4) - self.chance(0.02)},
+            "slot": self.rng.choice((0, 1, 2, 3, 3, 4)),
+        }
+
+    def arm(self):
+        expires = self.time // SECOND + 1 if self.chance(0.7) else self.expires()
+        return {"account": self.account(), "expires": 0 if self.chance(0.2) else expires}
+
+    def phase(self):
+        late = self.time // SECOND + self.rng.randint(0, 2) if self.chance(0.1) else 0
+        return {"order_type": self.pick("phases"), "expires": late}
+
+    def set(self):
+        """Parameters around what the tape can meet, so that limits bite; some out of range."""
+        p, rng = self.profile, self.rng
+        parameter = self.pick("parameters")
+        if self.chance(0.02):
+            parameter = rng.randint(0, 19)
+        low, high = p.centre - 2, p.centre + 2
+        value = {
+            Parameter.MIN_PRICE: rng.randint(low - 4, low),
+            Parameter.MAX_PRICE: rng.randint(high, high + 4),
+            Parameter.MIN_NOTIONAL: rng.randint(0, abs(p.centre)),
+            Parameter.MAX_NOTIONAL: rng.randint(3, 9) * abs(p.centre),
+            Parameter.STATIC_REFERENCE: rng.randint(low, high),
+        }.get(parameter)
+        if value is None:
+            value = rng.choice(p.values.get(parameter, (-1, 0, 1, 2, 3)))
+        if parameter in LOOSE and self.chance(p.loose):
+            value = LOOSE[parameter]
+        elif not p.limits and self.chance(0.5):
+            value = rng.choice(WILD_VALUES)
+        return {"order_id": parameter, "price": min(max(value, INT64.min), INT64.max)}
+
+    # -- spoils -----------------------------------------------------------------------------------
+
+    def spoil(self, fields):
+        """Extreme values, and any byte in a single field."""
+        p, rng = self.profile, self.rng
+        if p.wild:
+            for name, pool in WILD.items():
+                if rng.random() < p.wild:
+                    fields[name] = rng.choice(pool)
+        if p.end_of_time and rng.random() < p.end_of_time:
+            fields["timestamp"] = rng.choice(LAST_TIMES)
+        if p.broken:
+            for name in SINGLE_FIELDS:
+                if rng.random() < p.broken:
+                    fields[name] = rng.randrange(13)
+            if rng.random() < p.broken:
+                fields["flags"] = 1 << rng.randrange(16)
+
+    def noise(self):
+        """A record of random bytes, most of which gets past the first look."""
+        row = list(np.frombuffer(self.rng.randbytes(COMMAND.itemsize), COMMAND)[0].tolist())
+        row[COMMAND.names.index("timestamp")] = self.time  # a random one ends all that may end
+        if self.chance(0.8):
+            row[COMMAND.names.index("kind")] = self.rng.randint(1, 11)
+            row[COMMAND.names.index("reserved")] = 0
+        fields = dict(zip(COMMAND.names, row, strict=True))
+        self.limit_slices(fields)
+        return self.row(fields)
+
+    def limit_slices(self, fields):
+        """No iceberg of so many slices that one sweep through it would never end."""
+        flags, quantity = fields.get("flags", 0), fields.get("quantity", 0)
+        if flags & ICEBERG and fields["kind"] == Kind.NEW:
+            self.icebergs.add(fields.get("order_id"))
+            fields["slot"] = max(fields.get("slot", 0), quantity // SLICES_MAX)
+        elif fields["kind"] == Kind.AMEND and fields.get("order_id") in self.icebergs:
+            fields["quantity"] = min(quantity, SLICES_MAX)
 
 
-def some(rng, chance, count):
-    """A mask with about that share set."""
-    return rng.random(count) < chance
-
-
-def prices(rng, p, side):
-    """Buys below the centre, sells above it by `away` ticks; across it where that is negative."""
-    away = rng.integers(p.away[0], p.away[1] + 1, len(side))
-    return np.where(side == 1, p.centre - away, p.centre + away)
-
-
-def put_times(rng, p, out):
-    """Timestamps in bursts, some of which fall behind; a GTD ends within seconds."""
-    count = len(out)
-    start = int(rng.choice([0, 5 * SECOND, 1_700_000_000 * SECOND]))
-    time = start + np.cumsum(rng.choice(np.array(p.pause), count))
-    out["expires"] = time // SECOND + rng.integers(-1, p.horizon + 1, count).clip(-start, None)
-    late = some(rng, 0.03, count)
-    time[late] -= rng.integers(1, 3 * SECOND, count)[late]
-    out["timestamp"] = time
-
-
-def put_ids(rng, p, out):
-    """New ids count up, around a ring; the others name a recent order that is likely to rest."""
-    count = len(out)
-    new, replaces = out["kind"] == Kind.NEW, out["kind"] == Kind.REPLACE
-    fresh = (np.cumsum(new | replaces) - 1) % p.ids + 1
-    back = rng.geometric(1 / p.reach, count)
-    ahead = np.where(out["side"] == 1, p.centre - out["price"], out["price"] - p.centre)
-    lasting = np.isin(out["tif"], (TIF.DAY, TIF.GTC, TIF.GTD)) & (out["order_type"] == LIMIT)
-    resting = np.flatnonzero((new | replaces) & lasting & (ahead >= 0))
-    if len(resting) == 0:
-        resting = np.zeros(1, int)
-    before = np.searchsorted(resting, np.arange(count))
-    recent = fresh[resting[(before - back).clip(0, None)]]
-    born = np.where(some(rng, 0.03, count), recent, fresh)
-    out["order_id"] = np.where(new, born, recent)
-    other = fresh[resting[(before - np.roll(back, 1)).clip(0, None)]]
-    slot = np.where(some(rng, 0.06, count), recent, born)
-    out["slot"][replaces] = np.where(some(rng, 0.06, count), other, slot)[replaces]
-
-
-def put_accounts(rng, p, out):
-    """Owners of new orders; who cancels is mostly nobody in particular."""
-    count = len(out)
-    owner = rng.integers(0, p.accounts + 1, count)
-    anybody = np.isin(out["kind"], (Kind.CANCEL, Kind.AMEND, Kind.REPLACE)) & some(rng, 0.85, count)
-    out["account"] = np.where(anybody, 0, owner)
-
-
-def put_foreign(rng, p, out):
-    """Types, tifs and flags of later issues, well-formed or not, with a slot that may fit them."""
-    count = len(out)
-    types, tifs, flags = (some(rng, p.foreign, count) for _ in range(3))
-    out["order_type"][types] = rng.integers(1, 12, count)[types]
-    out["tif"][tifs] = rng.choice(np.array([0, 1, 2, 2, 3, 4, 6]), count)[tifs]
-    one, two = (1 << rng.integers(0, 9, count) for _ in range(2))
-    out["flags"][flags] = np.where(some(rng, 0.4, count), one | two, one)[flags]
-    slots = flags & (out["kind"] == Kind.NEW)
-    out["slot"][slots] = rng.integers(0, 6, count)[slots]
-    triggers = types | some(rng, 0.05, count)
-    out["trigger"][triggers] = prices(rng, p, out["side"])[triggers]
-
-
-def put_others(rng, p, out):
-    """The kinds without an order of their own: their sides, phases and due times."""
-    kind, count = out["kind"], len(out)
-    mass, quotes = kind == Kind.MASS_CANCEL, kind == Kind.QUOTE
-    out["side"][mass] = pick(rng, {0: 2, 1: 6, 2: 6, 3: 1}, count)[mass]
-    out["trigger"][quotes] = prices(rng, p, np.full(count, 2))[quotes]
-    out["quantity"][quotes] = rng.integers(0, 4, count)[quotes]
-    out["slot"][quotes] = rng.integers(0, 4, count)[quotes]
-    phases = np.isin(kind, (Kind.PHASE, Kind.UNCROSS))
-    out["order_type"][phases] = pick(rng, p.phases, count)[phases]
-    # A book that stays shut tests little: a few commands later it is opened again.
-    shut = np.flatnonzero(phases & (out["order_type"] != CONTINUOUS))
-    opened = shut + rng.geometric(0.15, len(shut))
-    opened = opened[opened < count]
-    out["kind"][opened], out["order_type"][opened] = Kind.PHASE, CONTINUOUS
-    now = (kind == Kind.PHASE) & some(rng, 0.9, count)
-    now[opened] = True
-    out["expires"][now] = 0
-
-
-LOOSE = {  # the values that forbid nothing; 0 for the others
-    Parameter.MIN_PRICE: -BOUND + 1,
-    Parameter.MAX_PRICE: BOUND - 1,
-    Parameter.MIN_QUANTITY: 1,
-    Parameter.MAX_QUANTITY: BOUND - 1,
-    Parameter.STP: STP.ALLOW,
-}
-
-
-def put_sets(rng, p, out):
-    """Parameters around what the tape can meet, so that limits bite; some out of range."""
-    near = {
-        Parameter.MIN_PRICE: (p.centre - 6, p.centre - 2),
-        Parameter.MAX_PRICE: (p.centre + 2, p.centre + 6),
-        Parameter.MIN_QUANTITY: (0, 2),
-        Parameter.MAX_QUANTITY: (4, 9),
-        Parameter.MIN_NOTIONAL: (0, p.centre),
-        Parameter.MAX_NOTIONAL: (p.centre * 3, p.centre * 9),
-        Parameter.ORDERS_PER_ACCOUNT: (0, 12),
-        Parameter.STP: (0, 6),
-    }
-    for row in np.flatnonzero(out["kind"] == Kind.SET):
-        parameter = Parameter(int(rng.integers(1, 9 if rng.random() < 0.85 else 18)))
-        low, high = sorted(
-            max(INT64.min, min(INT64.max, value)) for value in near.get(parameter, (-1, 3))
-        )
-        value = int(rng.integers(low, high, endpoint=True)) if low < high else low
-        if parameter != Parameter.STP and rng.random() < p.loose:
-            value = int(LOOSE.get(parameter, 0))
-        elif not p.limits and rng.random() < 0.5:
-            value = int(WILD_VALUES[rng.integers(len(WILD_VALUES))])
-        out["order_id"][row], out["price"][row] = parameter, value
-
-
-def spoil(rng, p, out):
-    """Extreme values, any byte in a single field, whole records of noise."""
-    count = len(out)
-    if p.wild:
-        for name in ("price", "quantity", "trigger"):
-            scatter(rng, out, name, p.wild, WILD_VALUES)
-        for name in ("order_id", "slot"):
-            scatter(rng, out, name, p.wild, WILD_IDS)
-        for name in ("account", "expires"):
-            scatter(rng, out, name, p.wild, WILD_U4)
-        scatter(rng, out, "timestamp", p.wild, WILD_TIMES[:-1])
-    if p.end_of_time:
-        scatter(rng, out, "timestamp", p.end_of_time, (INT64.max, BOUND))
-    if p.broken:
-        for name in SINGLE_FIELDS:
-            scatter(rng, out, name, p.broken, range(13))
-        scatter(rng, out, "flags", p.broken, [1 << bit for bit in range(16)])
-    noisy = np.flatnonzero(some(rng, p.noise, count))
-    if len(noisy):
-        raw = rng.integers(0, 256, (len(noisy), COMMAND.itemsize), dtype=np.uint8)
-        noise = raw.view(COMMAND)[:, 0]
-        # A random kind or `reserved` is nearly always wrong, and a random timestamp ends all GTDs:
-        # most of the noise gets past the first look.
-        tame = some(rng, 0.8, len(noisy))
-        noise["kind"][tame] = rng.integers(1, 12, len(noisy))[tame]
-        noise["reserved"][tame] = 0
-        noise["timestamp"] = out["timestamp"][noisy]
-        out[noisy] = noise
-
-
-def scatter(rng, out, name, chance, values):
-    """Put one of the values into about that share of a column."""
-    rows = np.flatnonzero(some(rng, chance, len(out)))
-    pool = np.array(values, out.dtype[name])
-    out[name][rows] = pool[rng.integers(0, len(pool), len(rows))]
+def fitted(flags, order_type, tif):
+    """Flags and type without what is malformed together."""
+    if order_type in MARKETS:
+        flags &= ~NOT_MARKET
+        if order_type != OrderType.MARKET:
+            flags &= ~MINIMUM
+    if tif in AT_ONCE:
+        flags &= ~(POST | ICEBERG | ALL_OR_NONE)
+    if tif == TIF.FOK:
+        flags &= ~MINIMUM
+    if tif == TIF.AUCTION:
+        flags &= ~(POST | ALL_OR_NONE | MINIMUM)
+        if order_type in TRIGGERED:
+            order_type = OrderType.LIMIT if order_type in LIMITS else OrderType.MARKET
+    return flags, order_type

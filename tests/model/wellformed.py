@@ -1,4 +1,4 @@
-"""Step 1 of a command (§3): is it well-formed, and is it something that the twin knows yet.
+"""Step 1 of a command (§3): is it well-formed, and of a type that is not reserved.
 
 A list of rules, each a condition under which a record is refused; the order among them is of no
 consequence, since all of them give the same reason.  Nothing here looks at the book: the only state
@@ -59,13 +59,13 @@ class Command(NamedTuple):
     slot: int
 
 
-def refusal(command, parameters, time):
-    """The reason for which step 1 refuses the command, or 0; `time` is the engine's, unmoved."""
+def refusal(command, parameters):
+    """The reason for which step 1 refuses the command, or 0."""
     if command.reserved != 0 or command.kind not in MALFORMED:
         return Reason.MALFORMED
     if MALFORMED[command.kind](command, parameters):
         return Reason.MALFORMED
-    if unsupported(command, time):
+    if command.kind in (Kind.NEW, Kind.REPLACE) and command.order_type in RESERVED:
         return Reason.UNSUPPORTED
     return 0
 
@@ -253,17 +253,3 @@ MALFORMED = {
     Kind.CLOCK: bad_clock,
     Kind.SET: bad_set,
 }
-
-
-def unsupported(c, time):
-    """Whether a well-formed command asks for what is not built yet."""
-    if c.kind in (Kind.NEW, Kind.REPLACE):
-        return (
-            c.order_type not in (T.MARKET, T.LIMIT) or c.tif == TIF.AUCTION or bool(c.flags & ~POST)
-        )
-    if c.kind == Kind.PHASE:
-        scheduled = c.expires * 10**9 > max(time, c.timestamp)
-        return scheduled or c.order_type in (Phase.PRE_OPEN, Phase.AUCTION, Phase.POST_ONLY)
-    if c.kind == Kind.SET:
-        return c.order_id > P.STP
-    return c.kind in (Kind.QUOTE, Kind.ARM, Kind.UNCROSS)
