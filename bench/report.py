@@ -1,6 +1,6 @@
 """Run all benchmarks and write docs/benchmarks.md with its figures.
 
-    python bench/report.py                       # twenty minutes, on a machine left alone
+    python bench/report.py                       # half an hour, on a machine left alone
     python bench/report.py --keep FOLDER         # keep each benchmark's figures there, as JSON
     python bench/report.py --read FOLDER         # run nothing: write from what was kept
 
@@ -15,8 +15,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+import bursts
 import calls
 import growth
+import kinds
 import lab
 import latency
 import plots
@@ -24,7 +26,7 @@ import scaling
 import throughput
 import yardstick
 
-SCRIPTS = ("throughput", "latency", "calls", "growth", "scaling")
+SCRIPTS = ("throughput", "kinds", "bursts", "latency", "calls", "growth", "scaling")
 
 
 def run(options, folder):
@@ -74,6 +76,11 @@ def summary(found):
             pause = growth.pause(found["growth"]["looks"][look])
             what = f"worst growth pause to {found['growth']['orders']:,} orders, {where}"
             yield [what, "< 1 ms", lab.nanoseconds(pause), _most(pause / growth.TARGET)]
+    if "bursts" in found:
+        cases = found["bursts"]["cases"].values()
+        worse = sum(bursts.growth(case) > bursts.LINEAR for case in cases)
+        what = f"commands that touch many orders: of {len(cases)} cases, more than linear"
+        yield [what, "0", f"{worse}", "**missed**" if worse else "reached"]
     if "depth" in found.get("scaling", {}):
         last = found["scaling"]["depth"][-1]
         size = max(last["nbytes"], last["resident"])
@@ -105,6 +112,31 @@ Millions of commands a second of processor time; {data["rounds"]} rounds.
 {throughput.agreement(data["flows"])}
 
 What the flows are made of: {"; ".join(built)}.
+"""
+
+
+def _kinds(data):
+    flows = data["flows"]
+    parts = [
+        "## Rarer orders",
+        kinds.__doc__.split(chr(10) * 2, 2)[2].strip(),
+        lab.markdown(kinds.HEAD, kinds.rows(flows)),
+        f"Processor time; {data['rounds']} rounds.",
+    ]
+    parts += [kinds.auction_line(flows["auction"])] if "auction" in flows else []
+    made = "; ".join(kinds.contents_line(f"`{name}`", f) for name, f in flows.items())
+    parts.append(f"What the flows are made of: {made}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _bursts(data):
+    return f"""## Commands that touch many orders
+
+{bursts.__doc__.split(chr(10) * 2, 2)[2].strip()}
+
+{lab.markdown(bursts.HEAD, bursts.rows(data["cases"]), left=2)}
+
+Nanoseconds for each item, by the number of orders; `growth` is that of the last two figures.
 """
 
 
@@ -188,6 +220,8 @@ def text(found, figures):
     quick = "**Made with `--quick`: small sizes, no figures to quote.**\n\n" * first["quick"]
     pages = {
         "throughput": lambda data: _throughput(data, image["throughput"]),
+        "kinds": _kinds,
+        "bursts": _bursts,
         "calls": lambda data: _calls(data, image["calls"]),
         "latency": lambda data: _latency(data, image["latency"]),
         "growth": lambda data: _growth(data, image["growth"]),
