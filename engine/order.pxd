@@ -69,7 +69,7 @@ cdef struct Knot:          # a place in a heap of Rare records; see trail
     uint32_t rank          # of a leftist heap: links to the nearest missing child
 
 
-cdef struct Rare:          # 136 bytes
+cdef struct Rare:          # 144 bytes
     uint32_t order         # the slot whose record this is; its first bytes link free records
     uint32_t link          # of the worklist
     uint32_t timer         # its Timer; 0: does not expire

@@ -1,4 +1,4 @@
-"""The demo: the flow that it makes, both ways of running it, its view, its command line.
+"""The demo: both ways of running its flow, its view, its command line.
 
 Times are those of a clock that the tests turn, but where the whole program runs.
 """
@@ -18,7 +18,6 @@ import pricetime as pt
 import pytest
 from pricetime.cli import main
 from pricetime.demo import command, run, text
-from pricetime.demo.flow import RESTING, Flow
 from pricetime.demo.latency import Latency
 
 MINUTE = 1_600_000
@@ -27,63 +26,6 @@ BRIEF = ("--plain", "--seconds", "0.1", "--fast-commands", "20000")
 
 def never():
     return False
-
-
-# -- the flow
-
-
-def played(seed, batches, size=4096):
-    """A book, and the commands and events of so many batches."""
-    flow, book = Flow(seed, MINUTE), run.Exchange(seed, MINUTE).book
-    commands, events = [], []
-    for _ in range(batches):
-        commands.append(flow.make(size))
-        events.append(book.process(commands[-1]))
-        flow.learn(events[-1])
-    return book, np.concatenate(commands), np.concatenate(events)
-
-
-def test_same_seed_makes_the_same_flow():
-    one, same, other = (played(seed, 12)[1].tobytes() for seed in (5, 5, 6))
-    assert one == same != other
-
-
-@pytest.mark.parametrize(("size", "batches"), [(4096, 60), (427, 400)])
-def test_flow_keeps_the_book_on_its_target(size, batches):
-    book, _, _ = played(1, batches, size)
-    book.check()
-    assert 0.9 * RESTING < len(book) < 1.1 * RESTING
-    bids, asks = (int(side["orders"].sum()) for side in (book.bids(), book.asks()))
-    assert 0.8 < bids / asks < 1.25
-
-
-def test_flow_is_like_an_exchange():
-    book, commands, events = played(2, 60)
-    for name, values in (
-        ("kind", (pt.Kind.NEW, pt.Kind.CANCEL, pt.Kind.AMEND, pt.Kind.REPLACE)),
-        ("kind", (pt.Kind.MASS_CANCEL,)),
-        ("tif", (pt.TIF.GTC, pt.TIF.IOC, pt.TIF.FOK, pt.TIF.GTD, pt.TIF.DAY)),
-        ("order_type", (pt.OrderType.LIMIT, pt.OrderType.MARKET)),
-        ("flags", (pt.Flag.POST_ONLY, pt.Flag.POST_ONLY_SLIDE)),
-    ):
-        assert set(values) <= set(commands[name].tolist()), name
-    assert len(set(commands["account"].tolist())) > 100
-    assert (np.diff(commands["timestamp"]) >= 0).all()
-    rejected = events[events["kind"] == pt.EventKind.REJECTED]
-    assert len(rejected) < 0.05 * len(commands)
-    wrong = {pt.Reason.MALFORMED, pt.Reason.UNSUPPORTED, pt.Reason.DUPLICATE_ID, pt.Reason.EXPIRED}
-    assert not wrong & set(rejected["reason"].tolist())
-    assert 0.1 < book.trades / len(commands) < 0.5
-
-
-@pytest.mark.parametrize("per_minute", [60, 60_000_000])
-def test_flow_works_at_any_rate(per_minute):
-    exchange = run.Exchange(1, per_minute)
-    exchange.open()
-    assert len(exchange.book) >= RESTING
-    commands = exchange.flow.make(7)
-    seconds = np.diff(commands["timestamp"]) / 1e9
-    assert seconds == pytest.approx(60 / per_minute)
 
 
 # -- latencies
@@ -262,12 +204,26 @@ def test_race_ends_when_its_time_is_over_or_when_told():
 
 @pytest.fixture(scope="module")
 def frames():
-    """Some frames: of an almost empty book, and of a full one."""
+    """Some frames: of an almost empty book, and of a full one between its auctions."""
     taken = []
+    run.Paced(run.Exchange(1, MINUTE), MINUTE, 0.02).run(taken.append, 0.01, never)
     exchange = run.Exchange(1, MINUTE)
-    run.Paced(exchange, MINUTE, 0.02).run(taken.append, 0.01, never)
     exchange.race(0.0, 60_000, lambda fraction: None, never)
-    run.Paced(exchange, MINUTE, 0.1).run(taken.append, 0.02, never)
+    run.Paced(exchange, MINUTE, 0.4).run(taken.append, 0.05, never)
+    last = max(n for n, frame in enumerate(taken) if frame.market.phase is pt.Phase.CONTINUOUS)
+    return taken[: last + 1]
+
+
+@pytest.fixture(scope="module")
+def auction(frames):
+    """A frame of a closing auction, and one of its end."""
+    exchange = run.Exchange(1, MINUTE)
+    exchange.open()
+    exchange.flow.session(16_000)
+    taken = []
+    for count in (15_000, 1_000):
+        exchange.learn(exchange.book.process(exchange.flow.make(count)))
+        taken.append(frames[-1]._replace(market=exchange.market()))
     return taken
 
 
@@ -321,6 +277,50 @@ def test_view_shows_asks_above_bids_with_the_best_in_the_middle(frames):
     assert sorted(prices, reverse=True) == prices
 
 
+def test_view_shows_where_an_auction_stands(auction):
+    frame, _ = auction
+    market = frame.market
+    lines = drawn([frame], 80, 24)
+    assert "book auction" in lines[1]
+    price, quantity, surplus = market.indicative
+    shown = (
+        f"indicative {price / 100:.2f} × {text.short(quantity)}  surplus {text.surplus(surplus)}"
+    )
+    at = next(number for number, line in enumerate(lines) if shown in line)
+    ask, bid = (f"{market[side]['price'][0] / 100:.2f}" for side in (1, 0))
+    assert ask in lines[at - 1]
+    assert bid in lines[at + 1]
+    empty = frame._replace(
+        market=market._replace(indicative=market.indicative._replace(quantity=0))
+    )
+    assert any("indicative none" in line for line in drawn([empty], 80, 24))
+
+
+def test_view_shows_what_is_no_trade(frames):
+    notes = np.zeros(4, pt.EVENT)
+    notes["kind"] = (
+        pt.EventKind.PHASE_CHANGED,
+        pt.EventKind.TRIGGERED,
+        pt.EventKind.REFRESHED,
+        pt.EventKind.CANCELLED,
+    )
+    notes["detail"] = pt.Phase.CONTINUOUS, 2_700_050, 0, 0
+    notes["price"] = 0, 0, 2_700_011, 2_699_999
+    notes["quantity"] = 0, 7, 50_000, 3
+    market = frames[-1].market._replace(notes=notes, waiting=1_234, sleeping=56)
+    lines = drawn([frames[-1]._replace(market=market)], 80, 24)
+    for shown in (
+        r"═ continuous ",
+        r"◆ 27000\.50 +fired",
+        r"↻ 27000\.11 +0\.50000",
+        r"× 26999\.99 +disarmed",
+        r"wait/sleep +1,234/56",
+    ):
+        assert sum(bool(re.search(shown, line)) for line in lines) == 1, shown
+    at = [next(n for n, line in enumerate(lines) if mark in line) for mark in "×↻◆═"]
+    assert at == list(range(at[0], at[0] + 4))
+
+
 def test_a_wide_view_counts_orders_and_draws_a_chart(frames):
     whole = "\n".join(drawn(frames, 170, 40))
     assert "orders" in whole
@@ -334,6 +334,25 @@ def test_summary_says_what_was_not_reached(frames):
     behind = frame._replace(pace=frame.pace._replace(done=1_000, due=1_267))
     assert re.search("commands +1,000; 267 more were due and not reached", text.paced(behind))
     assert max(map(len, text.paced(behind).splitlines())) <= 80
+
+
+def test_text_tells_of_an_auction(auction):
+    frame, closed = auction
+    assert re.search(
+        r"  auction indicative \d+\.\d\d x [\d.]+ surplus [+-][\d.]+  trades", text.line(frame)
+    )
+    price, quantity, _ = closed.market.uncross
+    assert closed.market.phase is pt.Phase.CLOSED
+    shown = f"closed at +{price / 100:.2f}, {text.short(quantity)} in the auction"
+    assert re.search(shown, text.paced(closed))
+    assert "closed at" not in text.paced(frame)
+
+
+@pytest.mark.parametrize(
+    ("lots", "shown"), [(0, "+0.00"), (999_400, "+9.99"), (-999_500, "-10.0"), (12_345_678, "+123")]
+)
+def test_a_surplus_has_a_sign_and_three_digits(lots, shown):
+    assert text.surplus(lots) == shown
 
 
 # -- the command line
@@ -355,6 +374,9 @@ def test_plain_run_tells_of_both_parts(capsys):
         r"  events/s +[\d,]+  \([\d,]+\)",
         r"  trades/s +[\d,]+  \([\d,]+\)",
         r"  resting +[\d,]+ orders",
+        r"  waiting, sleeping +[\d,]+, [\d,]+",
+        r"  closed at +\d+\.\d\d, [\d.]+ in the auction",
+        r"  stops fired +[\d,]+",
         r"  memory +the book [\d.]+ [KM]iB",
         r"  state hash +[0-9a-f]{32}",
         r"paced at 1,600,000 commands a minute = 26,667/s",
@@ -372,7 +394,10 @@ def test_plain_run_prints_a_line_a_second(capsys):
         capsys, "--plain", "--seconds", "1.1", "--fast-seconds", "0", "--rate", "60000"
     )
     assert code == 0
-    lines = re.findall(r"^00:\d\d  [\d,]+/s  p50 .* bid \S+ ask \S+ .*resting [\d,]+$", out, re.M)
+    line = (
+        r"^00:\d\d  [\d,]+/s  p50 .* auction indicative .*resting [\d,]+ waiting \d+ sleeping \d+$"
+    )
+    lines = re.findall(line, out, re.M)
     assert len(lines) == 1
     assert "as fast as it goes" not in out
 

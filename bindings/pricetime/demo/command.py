@@ -13,7 +13,9 @@ from types import FrameType
 from pricetime.demo import text
 from pricetime.demo.flow import ACCOUNTS, INSTRUMENT, RESTING
 from pricetime.demo.frame import Frame, process_bytes
+from pricetime.demo.makers import MAKERS
 from pricetime.demo.run import Exchange, Paced
+from pricetime.demo.schedule import INTERRUPTION
 
 __all__ = ["register"]
 
@@ -27,9 +29,14 @@ LINE_EVERY = 1.0  # seconds between two lines
 
 ABOUT = f"""\
 Shows the book at work on a made-up exchange, no file needed: {INSTRUMENT.name}, some {RESTING:,}
-orders of {ACCOUNTS} accounts that come and go around a wandering price. First as fast as the book
-goes, then paced at {PER_MINUTE:,} commands a minute with a live view: the ladder, the last trades,
-the rate, and how long commands take from when they are due until their events are there.
+orders of {ACCOUNTS} accounts that come and go around a wandering price, and {MAKERS} market makers
+that quote both sides. First as fast as the book goes, then paced at {PER_MINUTE:,} commands a
+minute with a live view: the ladder, the last trades, stops that fire, slices of icebergs, the rate,
+and how long commands take from when they are due until their events are there.
+
+The paced part is a session: it opens and closes with an auction whose price shows as it forms. Now
+and then an order far too large meets the band, and an auction of {INTERRUPTION} seconds finds the
+price again.
 """
 EXAMPLES = """\
 examples:

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pricetime.demo.latency import Percentiles
+from pricetime.records import Phase
 
-__all__ = ["FlatOut", "Frame", "Market", "Pace", "process_bytes"]
+__all__ = ["Auction", "FlatOut", "Frame", "Market", "Pace", "process_bytes"]
 
 
 class FlatOut(NamedTuple):
@@ -32,17 +33,33 @@ class FlatOut(NamedTuple):
         return count / self.seconds if self.seconds else 0.0
 
 
+class Auction(NamedTuple):
+    """What an uncross would trade now, or what one traded."""
+
+    price: int = 0  # ticks
+    quantity: int = 0  # lots; 0: nothing
+    surplus: int = 0  # lots: buy minus sell
+
+
 class Market(NamedTuple):
     """The book and what has been counted of it, over its whole life."""
 
-    bids: NDArray[np.void]  # LEVEL, best first
-    asks: NDArray[np.void]  # LEVEL, best first
+    bids: NDArray[np.void]  # LEVEL, best first; in an auction those beyond its price
+    asks: NDArray[np.void]  # LEVEL, best first; in an auction those beyond its price
     tape: NDArray[np.void]  # EVENT: the last trades, oldest first
+    notes: NDArray[np.void]  # EVENT: what else happened of late, oldest first
+    phase: Phase
+    indicative: Auction | None  # while an auction gathers orders
+    uncross: Auction  # the last one that traded
     commands: int
     events: int
     trades: int
     rejected: int  # commands
+    fired: int  # orders whose trigger was met
+    refreshed: int  # slices of icebergs
     resting: int  # orders
+    waiting: int  # orders, for their trigger
+    sleeping: int  # orders, for their parent or an auction
     nbytes: int  # of the book's memory
 
 

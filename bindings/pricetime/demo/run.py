@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from pricetime import Book
 from pricetime.demo.flow import INSTRUMENT, RESTING, Flow
-from pricetime.demo.frame import FlatOut, Frame, Market, Pace, process_bytes
+from pricetime.demo.frame import Auction, FlatOut, Frame, Market, Pace, process_bytes
 from pricetime.demo.latency import Latency
-from pricetime.records import EVENT, STP, EventKind
+from pricetime.demo.schedule import AUCTIONS, INTERRUPTION
+from pricetime.records import EVENT, STP, EventFlag, EventKind, Reason
 
 __all__ = ["Exchange", "Paced"]
 
@@ -33,15 +34,33 @@ BLOCK = 16  # packets whose commands are made at once; fewer where that were mor
 GRACE = 50_000_000  # ns behind its end that a run may still catch up
 LATELY = 1_000_000_000  # ns over which the achieved rate is taken
 DEPTH = 100  # levels of a side that a frame holds
-TRADES = 100  # trades that a frame holds
+TRADES = 100  # trades that a frame holds, and other notes
 MINUTE = 60 * 10**9  # ns
+COLLAR = INSTRUMENT.distance("5")  # ticks
+BAND = INSTRUMENT.distance("10")  # ticks from the last trade
+TO_AUCTION = 2  # what the band does: BAND_ACTION
+
+# Plain numbers: numpy takes a microsecond and more to look at an enum.
+TRADE, CANCELLED, TRIGGERED, REFRESHED, PHASE_CHANGED, INDICATIVE = (
+    int(EventKind[name])
+    for name in ("TRADE", "CANCELLED", "TRIGGERED", "REFRESHED", "PHASE_CHANGED", "INDICATIVE")
+)
+DISARMED, UNCROSSED = int(Reason.DISARMED), int(EventFlag.AUCTION)
+PLAIN = np.dtype((np.void, EVENT.itemsize))  # the same bytes: numpy copies fields one by one
 
 Batch = NDArray[np.void]
 
 
 def _book() -> Book:
     """An empty book for the flow."""
-    return Book(**INSTRUMENT.parameters(), stp=STP.CANCEL_TAKER)
+    return Book(
+        **INSTRUMENT.parameters(),
+        stp=STP.CANCEL_TAKER,
+        collar=COLLAR,
+        dynamic_band=BAND,
+        band_action=TO_AUCTION,
+        auction_seconds=INTERRUPTION,
+    )
 
 
 class Exchange:
@@ -51,9 +70,13 @@ class Exchange:
         self.book = _book()
         self.flow = Flow(seed, per_minute)
         self.flat_out = FlatOut()
-        self.rejected = 0  # commands
+        self._counts = np.zeros(256, np.int64)  # events, by EventKind
+        self._fired = 0  # orders whose trigger was met
         self._buffer = np.empty(BUFFER, EVENT)
         self._tape = np.zeros(0, EVENT)  # the last trades
+        self._notes = np.zeros(0, EVENT)  # what else is worth a line
+        self._indicative = Auction()  # the last one that was told
+        self._uncross = Auction()  # the last one that traded
 
     def open(self) -> None:
         """Fills the book to the flow's target."""
@@ -92,7 +115,7 @@ class Exchange:
             commands=book.commands,
             events=book.sequence,
             trades=book.trades,
-            resting=len(book),
+            resting=len(book) - self.flow.waiting - self.flow.sleeping,
             seconds=spent,
             wall=time.perf_counter() - began,
             nbytes=book.nbytes,
@@ -110,26 +133,64 @@ class Exchange:
     def learn(self, events: Batch) -> None:
         """Tells the flow what became of its commands, and counts."""
         self.flow.learn(events)
-        kind = events["kind"]
-        self.rejected += int(np.count_nonzero(kind == EventKind.REJECTED))
-        trades = np.flatnonzero(kind == EventKind.TRADE)[-TRADES:]
-        if len(trades):
-            self._tape = np.concatenate((self._tape, events[trades]))[-TRADES:]
+        kind = events["kind"].copy()
+        self._counts += np.bincount(kind, minlength=len(self._counts))
+        trades = (kind == TRADE).nonzero()[0]
+        self._tape = _append(self._tape, events, trades)
+        fired = (kind == TRIGGERED) & (events["detail"] != 0)
+        self._fired += int(np.count_nonzero(fired))
+        silent = (kind == CANCELLED) & (events["reason"] == DISARMED)
+        noted = fired | silent | (kind == REFRESHED) | (kind == PHASE_CHANGED)
+        self._notes = _append(self._notes, events, noted.nonzero()[0])
+        asked = (kind == INDICATIVE).nonzero()[0]
+        if len(asked):
+            last = events[asked[-1]]
+            self._indicative = Auction(*(int(last[n]) for n in ("price", "quantity", "detail")))
+        crossed = trades[(events["flags"][trades] & UNCROSSED) != 0]
+        if len(crossed):
+            crossed = crossed[events["command"][crossed] == events["command"][crossed[-1]]]
+            quantity = int(events["quantity"][crossed].sum())
+            self._uncross = Auction(int(events["price"][crossed[-1]]), quantity)
 
     def market(self) -> Market:
         """The book and its counters as they are now."""
         book = self.book
+        indicative = self._indicative if book.current_phase in AUCTIONS else None
+        if indicative and indicative.quantity:
+            bids, asks = book.bids(), book.asks()
+            bids = bids[bids["price"] < indicative.price][:DEPTH].copy()
+            asks = asks[asks["price"] > indicative.price][:DEPTH].copy()
+        else:
+            bids, asks = book.bids(DEPTH), book.asks(DEPTH)
+        # As the flow knows them: to look for them in the book takes a walk of milliseconds.
+        waiting, sleeping = self.flow.waiting, self.flow.sleeping
         return Market(
-            bids=book.bids(DEPTH),
-            asks=book.asks(DEPTH),
+            bids=bids,
+            asks=asks,
             tape=self._tape,
+            notes=self._notes,
+            phase=book.current_phase,
+            indicative=indicative,
+            uncross=self._uncross,
             commands=book.commands,
             events=book.sequence,
             trades=book.trades,
-            rejected=self.rejected,
-            resting=len(book),
+            rejected=int(self._counts[EventKind.REJECTED]),
+            fired=self._fired,
+            refreshed=int(self._counts[EventKind.REFRESHED]),
+            resting=len(book) - waiting - sleeping,
+            waiting=waiting,
+            sleeping=sleeping,
             nbytes=book.nbytes,
         )
+
+
+def _append(tape: Batch, events: Batch, at: NDArray[np.int64]) -> Batch:
+    """The tape and these events behind it, as far as a frame holds them."""
+    if not len(at):
+        return tape
+    new = events.view(PLAIN)[at[-TRADES:]]
+    return np.concatenate((tape.view(PLAIN), new))[-TRADES:].view(EVENT)
 
 
 class Paced:
@@ -152,6 +213,7 @@ class Paced:
         """
         exchange, due = self._exchange, self._due
         packet, first, events = 0, 0, [np.zeros(0, EVENT)]
+        exchange.flow.session(due(self._packets))
         commands = exchange.flow.make(due(self._block))
         self._start = self._now = time.perf_counter_ns()
         self._lately = deque([(self._start, 0)])

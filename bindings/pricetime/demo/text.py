@@ -3,8 +3,21 @@
 from pricetime.demo.flow import INSTRUMENT
 from pricetime.demo.frame import FlatOut, Frame, Market
 from pricetime.demo.latency import Percentiles
+from pricetime.records import Phase
 
-__all__ = ["amount", "clock", "duration", "flat_out", "line", "mebibytes", "money", "paced"]
+__all__ = [
+    "amount",
+    "clock",
+    "duration",
+    "flat_out",
+    "line",
+    "mebibytes",
+    "money",
+    "paced",
+    "phase",
+    "short",
+    "surplus",
+]
 
 WIDE = 24  # columns of the names in a summary, as in the report of a replay
 
@@ -17,6 +30,22 @@ def money(ticks: int) -> str:
 def amount(lots: int) -> str:
     """A quantity in the instrument's unit."""
     return f"{INSTRUMENT.quantity(lots):f}"
+
+
+def short(lots: int) -> str:
+    """A quantity with three digits or whole: "0.05", "12.3", "1234"."""
+    value = abs(lots) * float(INSTRUMENT.lot_size)
+    return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f}"
+
+
+def surplus(lots: int) -> str:
+    """What more there is to buy (+) or to sell (-) in an auction."""
+    return f"{'-' if lots < 0 else '+'}{short(lots)}"
+
+
+def phase(value: Phase) -> str:
+    """The phase in words."""
+    return value.name.lower().replace("_", "-")
 
 
 def duration(nanoseconds: int, micro: str = "us") -> str:
@@ -57,9 +86,14 @@ def line(frame: Frame) -> str:
     """The last second of a paced run."""
     market, pace = frame.market, frame.pace
     bid, ask = (money(int(side["price"][0])) if len(side) else "-" for side in market[:2])
+    where = f"bid {bid} ask {ask}"
+    if market.indicative:
+        price, quantity, more = market.indicative
+        where = f"indicative {money(price)} x {short(quantity)} surplus {surplus(more)}"
     return (
         f"{clock(pace.elapsed)}  {pace.achieved:,.0f}/s  {percentiles(pace.second)}  "
-        f"bid {bid} ask {ask}  trades {market.trades:,}  resting {market.resting:,}"
+        f"{phase(market.phase)} {where}  trades {market.trades:,}  resting {market.resting:,} "
+        f"waiting {market.waiting:,} sleeping {market.sleeping:,}"
     )
 
 
@@ -105,11 +139,21 @@ def paced(frame: Frame) -> str:
             _entry("", "from when a command is due until its events are there"),
             _entry("book busy", f"{100 * pace.busy:.1f} % of the time"),
             _entry("resting", f"{market.resting:,} orders"),
+            _entry("waiting, sleeping", f"{market.waiting:,}, {market.sleeping:,}"),
+            *_close(market),
             _entry("memory", _memory(market.nbytes, frame.memory)),
             "both parts",
             *_totals(market),
         )
     )
+
+
+def _close(market: Market) -> tuple[str, ...]:
+    """What the closing auction came to; nothing where there was none."""
+    price, quantity, _ = market.uncross
+    if market.phase is not Phase.CLOSED:
+        return ()
+    return (_entry("closed at", f"{money(price)}, {short(quantity)} in the auction"),)
 
 
 def _totals(market: Market) -> tuple[str, ...]:
@@ -118,6 +162,8 @@ def _totals(market: Market) -> tuple[str, ...]:
         _entry("commands", f"{market.commands:,}, of which {rejected:.1f} % were rejected"),
         _entry("events", f"{market.events:,}"),
         _entry("trades", f"{market.trades:,}"),
+        _entry("stops fired", f"{market.fired:,}"),
+        _entry("iceberg slices", f"{market.refreshed:,}"),
     )
 
 

@@ -18,20 +18,23 @@ from rich.text import Text
 from pricetime.demo import text
 from pricetime.demo.chart import bar, line_chart
 from pricetime.demo.flow import INSTRUMENT
-from pricetime.demo.frame import Frame, Market
-from pricetime.records import Side
+from pricetime.demo.frame import Auction, Frame, Market
+from pricetime.records import EventKind, Phase, Side
 
 __all__ = ["View"]
 
 BUY, SELL = "#26a69a", "#ef5350"
 BUYS, SELLS = "#1c6b64", "#94393a"  # of bars, so that figures stand out
 NAME, VALUE, STRONG, EDGE = "grey58", "grey85", "bold white", "grey35"
+CALL, NOTE = "#e0af68", "#7aa2f7"  # auctions and triggers; slices
 MICRO = "µs"
 LARGE = INSTRUMENT.lots("0.5")  # lots: trades that stand out
 HISTORY = 1_500  # frames that the chart remembers: five minutes
 WIDE, HIGH = 124, 26  # columns and rows from which on there is a third column
 THIRD = 40  # columns of the third at least
 TAPE = 34  # columns of the tape beside the ladder
+NOTES = 3  # of the tape's rows, one in so many is no trade
+NOTES_LEAST = 9  # rows of a tape from which on it has any
 ORDERS = 62  # columns of the ladder from which on it counts orders
 LADDER_LEAST = 38  # columns; where there are fewer, the tape goes
 PANELS = 7  # rows of the panels below
@@ -54,12 +57,12 @@ class _Rows:
         yield line.join(Text.assemble(*row) for row in rows)
 
 
-def _panel(title: str, make: Make) -> Panel:
+def _panel(title: str, make: Make, *, edge: str = EDGE) -> Panel:
     return Panel(
         _Rows(make),
         title=f"[{NAME}]{title}[/]",
         title_align="left",
-        border_style=EDGE,
+        border_style=edge,
         box=box.ROUNDED,
         padding=(0, 1),
     )
@@ -79,8 +82,13 @@ class View:
             self._mids.append(sum(best) / 2)
         whole = Layout()
         head = Layout(_Rows(lambda wide, high: [_head(self._title, frame, wide)]), size=1)
-        ladder = Layout(_panel("book", lambda *room: _ladder(frame.market, *room)))
-        tape = Layout(_panel("trades", lambda *room: _tape(frame.market, *room)), size=TAPE)
+        market = frame.market
+        colour, edge = (VALUE, EDGE) if market.phase is Phase.CONTINUOUS else (CALL, CALL)
+        title = f"book [{colour}]{text.phase(market.phase)}[/]"
+        ladder = Layout(_panel(title, lambda *room: _ladder(market, *room), edge=edge))
+        tape = Layout(
+            _panel("trades and other news", lambda *room: _tape(market, *room)), size=TAPE
+        )
         body = Layout()
         if width >= WIDE and height >= HIGH:
             third = Layout(size=max(THIRD, 3 * width // 10))
@@ -192,12 +200,14 @@ def _ladder_head(price: int, quantity: int, orders: int, bars: int) -> Row:
 
 
 def _middle(market: Market, width: int) -> Row:
-    """The spread and the last price, between asks and bids."""
+    """The spread and the last price, or where an auction stands, between asks and bids."""
     parts: Row = []
-    if len(market.bids) and len(market.asks):
+    if market.indicative:
+        parts = _indicative(market.indicative)
+    elif len(market.bids) and len(market.asks):
         bid, ask = (int(side["price"][0]) for side in market[:2])
         parts += [("spread ", NAME), (text.money(ask - bid), VALUE), ("   ", "")]
-    if len(market.tape):
+    if len(market.tape) and not market.indicative:
         last = market.tape[-1]
         buys = last["side"] == Side.BUY
         arrow, colour = ("▲", BUY) if buys else ("▼", SELL)
@@ -206,24 +216,60 @@ def _middle(market: Market, width: int) -> Row:
     return [(" " * max((width - used) // 2, 0), ""), *parts]
 
 
+def _indicative(auction: Auction) -> Row:
+    price, quantity, surplus = auction
+    if not quantity:
+        return [("indicative ", NAME), ("none", VALUE)]
+    colour = BUY if surplus > 0 else SELL
+    return [
+        ("indicative ", NAME),
+        (text.money(price), f"bold {CALL}"),
+        (f" × {text.short(quantity)}", VALUE),
+        ("  surplus ", NAME),
+        (text.surplus(surplus), colour),
+    ]
+
+
 def _tape(market: Market, width: int, height: int) -> list[Row]:
-    """The last trades, newest first."""
-    rows: list[Row] = [[(f"{'time':<9}  {'price':>9} {'quantity':>{max(width - 21, 0)}}", NAME)]]
-    for trade in market.tape[::-1][: height - 1]:
+    """The last trades, newest first, and below them what else happened."""
+    wide = max(width - 21, 0)
+    rows: list[Row] = [[(f"{'time':<9}  {'price':>9} {'quantity':>{wide}}", NAME)]]
+    count = height // NOTES if height >= NOTES_LEAST else 0
+    notes = market.notes[::-1][:count]
+    for trade in market.tape[::-1][: height - 1 - len(notes)]:
         buys = trade["side"] == Side.BUY
-        when = datetime.fromtimestamp(int(trade["timestamp"]) // 10**9, timezone.utc)
-        milli = int(trade["timestamp"]) // 10**6 % 1000
         arrow, colour = ("▲", BUY) if buys else ("▼", SELL)
         price, quantity = text.money(int(trade["price"])), text.amount(int(trade["quantity"]))
         weight = STRONG if trade["quantity"] >= LARGE else VALUE
         rows.append(
-            [
-                (f"{when:%M:%S}.{milli:03} ", NAME),
-                (f"{arrow}{price:>9} ", colour),
-                (f"{quantity:>{max(width - 21, 0)}}", weight),
-            ]
+            [(_time(trade), NAME), (f"{arrow}{price:>9} ", colour), (f"{quantity:>{wide}}", weight)]
         )
-    return rows
+    rows += [[]] * (height - len(rows) - len(notes))
+    return rows + [_note(note, wide) for note in notes]
+
+
+def _note(event: np.void, wide: int) -> Row:
+    """What is no trade: a trigger met, an iceberg's next slice, a phase, a maker's silence."""
+    kind, price = event["kind"], int(event["price"])
+    if kind == EventKind.PHASE_CHANGED:
+        phase = text.phase(Phase(int(event["detail"])))
+        return [(_time(event), NAME), (f"═ {phase:<{9 + wide}}", CALL)]
+    if kind == EventKind.REFRESHED:
+        mark, colour, word = "↻", NOTE, text.amount(int(event["quantity"]))
+    elif kind == EventKind.CANCELLED:
+        mark, colour, word = "×", SELL, "disarmed"
+    else:
+        mark, colour, word, price = "◆", CALL, "fired", int(event["detail"])
+    return [
+        (_time(event), NAME),
+        (f"{mark}{text.money(price):>9} ", colour),
+        (f"{word:>{wide}}", VALUE),
+    ]
+
+
+def _time(event: np.void) -> str:
+    when = datetime.fromtimestamp(int(event["timestamp"]) // 10**9, timezone.utc)
+    return f"{when:%M:%S}.{int(event['timestamp']) // 10**6 % 1000:03} "
 
 
 def _entry(name: str, value: str, width: int, style: str = VALUE) -> Row:
@@ -273,8 +319,8 @@ def _engine(frame: Frame, width: int) -> list[Row]:
     market = frame.market
     return [
         _entry("commands", f"{market.commands:,}", width),
-        _entry("events", f"{market.events:,}", width),
         _entry("trades", f"{market.trades:,}", width),
         _entry("resting", f"{market.resting:,}", width),
+        _entry("wait/sleep", f"{market.waiting:,}/{market.sleeping:,}", width),
         _entry("memory", text.mebibytes(market.nbytes), width),
     ]
