@@ -1,14 +1,20 @@
 """Breaks the kernel on purpose, one small way at a time: the tests must catch every one.
 
-    python tests/mutants.py             # all of them
-    python tests/mutants.py ladder 12   # those whose file or number is named
+    python tests/mutants.py                   # all of them
+    python tests/mutants.py trail 12 stops    # those of a kernel, of a number, of a file
 
-Each mutant is built in a scratch copy and meets the tests below, which stop at the first failure.
-A mutant that survives is a hole in the tests: the script lists it and exits with 1.
+mutants/*.txt say how: README.md there is about their language. A mutant meets the scenarios, or the
+one test that it names; it is caught where that fails, dies or hangs. One that survives is a hole in
+the tests: the script lists it and exits with 1.
+
+Nearly all are built at once, in one scratch copy: a kernel function with a mutant gets a twin that
+has it, and steps aside for it where the environment says so. What is not in a function of a .pxd
+is built alone.
 """
 
 import argparse
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,450 +24,218 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-TESTS = [
-    "test_twin.py",
-    "test_scenarios.py",
-    "test_laws.py",
-    "test_checkpoint.py",
-    "test_process.py",
-    "test_book.py",
-    "test_memory.py",
-]
-MINUTES_MAX = 2  # a mutant that hangs is caught
+LISTS = sorted(Path(__file__).with_name("mutants").glob("*.txt"))
+SECONDS_MAX = 60  # a mutant that hangs is caught
+CHOICE = "PRICETIME_MUTANT"  # the environment's variable that says which is on; 0: none
+
+PLAY = """
+from pathlib import Path
+import pricetime
+from model.blotter import play, scenarios
+for file in sorted(Path("tests/scenarios").glob("*.txt")):
+    for title, rows in scenarios(file.read_text("utf-8")):
+        try:
+            parameters, commands, events = play(rows, pricetime.Book)
+            assert pricetime.Book(**parameters).process(commands).tobytes() == events.tobytes()
+        except Exception:
+            raise SystemExit(f"{file.stem}: {title}")
+"""
+
+HEADER = f"""
+#include <stdlib.h>
+static inline int mutant(int number)
+{{
+    static int chosen = -1;
+    if (chosen < 0) chosen = atoi(getenv("{CHOICE}") ? getenv("{CHOICE}") : "0");
+    return chosen == number;
+}}
+"""
+DECLARED = '\ncdef extern from "mutant.h" nogil:\n    bint mutant(int number)\n'
+
+HEAD = re.compile(
+    r"cdef inline (?P<answer>[^\n(]*?)(?P<name>\w+)\((?P<arguments>.*?)\)(?= noexcept nogil:\n)",
+    re.DOTALL,
+)
 
 
 class Mutant(NamedTuple):
-    """One way to break one kernel; `old` stands there exactly once."""
+    """One way to break one kernel; `old`, whole lines, stands there exactly once."""
 
+    number: int
+    list: str
+    title: str
     file: str
     old: str
     new: str
-    why: str
+    test: str  # a pytest node under tests/; "": the scenarios
+
+    def there(self) -> Path:
+        return ROOT / "engine" / (self.file if "." in self.file else f"{self.file}.pxd")
+
+    def stands(self) -> int:
+        """How many times `old` stands in its kernel."""
+        return ("\n" + self.there().read_text("utf-8")).count("\n" + self.old)
+
+    def applied(self) -> str:
+        """Its kernel, broken."""
+        text = "\n" + self.there().read_text("utf-8")
+        return text.replace("\n" + self.old, "\n" + self.new)[1:]
 
 
-MUTANTS = [
-    # Priority and matching.
-    Mutant(
-        "order",
-        "    order.prior = level.tail\n",
-        "    order.prior = level.head\n",
-        "a queue's backward links",
-    ),
-    Mutant(
-        "order",
-        "        order_at(orders, order.prior).next = order.next\n",
-        "        order_at(orders, order.prior).next = 0\n",
-        "a cancel cuts the queue short",
-    ),
-    Mutant(
-        "matching",
-        "    while slot != 0:\n        if bits_unlikely(core_room",
-        "    while slot != level.tail:\n        if bits_unlikely(core_room",
-        "the last of a level is passed over",
-    ),
-    Mutant(
-        "matching",
-        "        quantity = min(taker.remaining, maker.remaining)\n        INVARIANT",
-        "        quantity = max(taker.remaining, maker.remaining)\n        INVARIANT",
-        "too much is traded",
-    ),
-    Mutant(
-        "matching",
-        (
-            "        if ladder_key(ladder, level.price) > taker.limit:\n"
-            "            break\n"
-            "        if not match_level"
-        ),
-        (
-            "        if ladder_key(ladder, level.price) >= taker.limit:\n"
-            "            break\n"
-            "        if not match_level"
-        ),
-        "the limit itself does not trade",
-    ),
-    Mutant(
-        "matching",
-        "    taker.limit = ladder_key(core_ladder(core, 3 - taker.side), taker.price)",
-        "    taker.limit = ladder_key(core_ladder(core, taker.side), taker.price)",
-        "the limit in the wrong side's keys",
-    ),
-    Mutant(
-        "matching",
-        "        level.quantity -= quantity\n        event_trade",
-        "        event_trade",
-        "the level's total forgets a trade",
-    ),
-    Mutant(
-        "matching",
-        "        level.orders -= 1\n        slot = next_slot",
-        "        slot = next_slot",
-        "the level's count forgets a maker",
-    ),
-    Mutant(
-        "matching",
-        "        if taker.remaining == 0:\n            break\n    level.head = slot",
-        "    level.head = slot",
-        "goes on with nothing left",
-    ),
-    Mutant(
-        "matching",
-        "            reason = REASON_NO_LIQUIDITY\n",
-        "            reason = REASON_IOC\n",
-        "a market order's end",
-    ),
-    Mutant(
-        "matching",
-        "quantity < PRICE_END - taker.remaining:",
-        "quantity <= PRICE_END - taker.remaining:",
-        "a level of 2^62 lots",
-    ),
-    # Self-trade prevention.
-    Mutant(
-        "matching",
-        "    if taker.account == 0:\n        return STP_ALLOW\n",
-        "",
-        "nobody trades with nobody",
-    ),
-    Mutant(
-        "matching",
-        "    if stp != STP_CANCEL_TAKER:\n",
-        "    if stp == STP_CANCEL_BOTH:\n",
-        "cancel maker does nothing",
-    ),
-    Mutant(
-        "matching",
-        "    if stp != STP_CANCEL_MAKER:\n",
-        "    if stp == STP_CANCEL_TAKER:\n",
-        "cancel both spares the taker",
-    ),
-    Mutant(
-        "matching",
-        "        taker.quantity -= quantity\n",
-        "",
-        "decrement keeps the taker's total",
-    ),
-    Mutant(
-        "matching",
-        "    terms.quantity -= quantity\n",
-        "",
-        "a reduced maker keeps its total",
-    ),
-    Mutant(
-        "matching",
-        (
-            "                if stp == STP_DECREMENT:\n"
-            "                    left -= min(left, maker.remaining)\n"
-        ),
-        "",
-        "a dry run forgets what decrement takes",
-    ),
-    Mutant(
-        "matching",
-        (
-            "                if stp == STP_CANCEL_TAKER or stp == STP_CANCEL_BOTH:\n"
-            "                    return prospect\n"
-        ),
-        "",
-        "a dry run trades past the taker's end",
-    ),
-    Mutant(
-        "matching",
-        "            if slot == absent:\n",
-        "            if slot == absent and wanted == 0:\n",
-        "a replaced order is in its successor's way",
-    ),
-    # Checks.
-    Mutant(
-        "command",
-        "    if command.quantity <= terms.quantity - order.remaining:",
-        "    if command.quantity < terms.quantity - order.remaining:",
-        "an amend to what has traded",
-    ),
-    Mutant(
-        "command",
-        (
-            "            if command.quantity <= terms.quantity:\n"
-            "                return amend_in_place(core, order, terms, command"
-        ),
-        (
-            "            if command.quantity >= terms.quantity:\n"
-            "                return amend_in_place(core, order, terms, command"
-        ),
-        "growing keeps the place",
-    ),
-    Mutant(
-        "command",
-        (
-            "    taker.priority = core.sequence\n"
-            "    return take(core, &taker)\n"
-            "\n"
-            "\n"
-            "cdef inline void taker_of_order"
-        ),
-        (
-            "    taker.priority = taker.accepted\n"
-            "    return take(core, &taker)\n"
-            "\n"
-            "\n"
-            "cdef inline void taker_of_order"
-        ),
-        "an amended order keeps its time",
-    ),
-    Mutant(
-        "command",
-        "        if price < core.parameter[PARAMETER_MIN_PRICE]:",
-        "        if price <= core.parameter[PARAMETER_MIN_PRICE]:",
-        "the lowest price",
-    ),
-    Mutant(
-        "command",
-        "    if quantity > core.parameter[PARAMETER_MAX_QUANTITY]:",
-        "    if quantity >= core.parameter[PARAMETER_MAX_QUANTITY]:",
-        "the largest quantity",
-    ),
-    Mutant(
-        "command",
-        "taker.expires * <int64_t> SECOND <= core.now",
-        "taker.expires * <int64_t> SECOND < core.now",
-        "expiring now is too late",
-    ),
-    Mutant(
-        "command",
-        "    if live >= core.orders_max:",
-        "    if live > core.orders_max:",
-        "one order too many",
-    ),
-    Mutant(
-        "command",
-        "    cdef uint32_t live = core.orders.live - (leaving != 0)",
-        "    cdef uint32_t live = core.orders.live",
-        "a replace needs no room",
-    ),
-    Mutant(
-        "command",
-        "    price = prospect.first_price + (1 if taker.side == SELL else -1)",
-        "    price = prospect.first_price + (1 if taker.side == BUY else -1)",
-        "slides the wrong way",
-    ),
-    Mutant(
-        "command",
-        (
-            "        if core_room(core) < 1:\n"
-            "            return False\n"
-            "        core.now = core.due.next"
-        ),
-        "        if core_room(core) < 1:\n            return False\n        core.now = time",
-        "an expiry has the command's time",
-    ),
-    Mutant(
-        "command",
-        "    while core.due.ladder.best != 0 and core.due.next <= time:",
-        "    while core.due.ladder.best != 0 and core.due.next < time:",
-        "due at the very time",
-    ),
-    Mutant(
-        "command",
-        (
-            "    if core.phase == PHASE_CLOSED:\n"
-            "        return event_reject(core, command, REASON_PHASE)\n"
-            "    reason = check_owned"
-        ),
-        "    reason = check_owned",
-        "a cancel while closed",
-    ),
-    Mutant(
-        "command",
-        "    core.serve = worklist_collect(core, TAKE_DAY, 0, 0)",
-        "    core.serve = worklist_collect(core, TAKE_ACCOUNT, 0, 0)",
-        "closing ends all orders",
-    ),
-    Mutant(
-        "screen",
-        "TIF_PLAIN = 0x5B",
-        "TIF_PLAIN = 0x5F",
-        "an auction order taken for a plain one",
-    ),
-    Mutant(
-        "screen",
-        "    return 0 < quantity < PRICE_END",
-        "    return 0 < quantity <= PRICE_END",
-        "a quantity of 2^62",
-    ),
-    Mutant(
-        "screen",
-        "        return value >= 0 and not 0 < present[PARAMETER_MAX_NOTIONAL] < value",
-        "        return value >= 0",
-        "a least notional above the largest",
-    ),
-    Mutant(
-        "worklist",
-        "        return core_terms(core, slot).accepted\n",
-        "        return core_terms(core, slot).priority\n",
-        "mass cancel by time instead of acceptance",
-    ),
-    Mutant(
-        "worklist",
-        "        if worklist_key(core, first, take) < worklist_key(core, second, take):",
-        "        if worklist_key(core, first, take) > worklist_key(core, second, take):",
-        "oldest last",
-    ),
-    # Structures.
-    Mutant(
-        "ladder",
-        "        above = node.bitmap >> ((key >> node.shift) & 63) >> 1",
-        "        above = node.bitmap >> ((key >> node.shift) & 63) >> 2",
-        "the next price is jumped over",
-    ),
-    Mutant(
-        "ladder",
-        "    cdef uint32_t shift = bits_highest(differ) // FANOUT_BITS * FANOUT_BITS",
-        "    cdef uint32_t shift = bits_highest(differ) // FANOUT_BITS * FANOUT_BITS + FANOUT_BITS",
-        "a fork one step too high",
-    ),
-    Mutant(
-        "ladder",
-        "        ladder.recent[(key >> FANOUT_BITS) % RECENT].leaf = 0\n    slab_give",
-        "        pass\n    slab_give",
-        "a leaf remembered when it is gone",
-    ),
-    Mutant(
-        "ladder",
-        "        if ladder.best == dropped:\n            ladder.best = node.child",
-        "        if ladder.best == 0:\n            ladder.best = node.child",
-        "the best price stays when it is gone",
-    ),
-    Mutant(
-        "ladder",
-        "    if node.bitmap & (node.bitmap - 1) != 0:\n        return\n",
-        "    return\n",
-        "a node with one child is kept",
-    ),
-    Mutant(
-        "index",
-        "    if index.count == 2 * index.half:",
-        "    if index.count > 2 * index.half:",
-        "the table doubles one split too late",
-    ),
-    Mutant(
-        "index",
-        "    bucket.item[place.lane] = bucket.item[last]\n",
-        "",
-        "erasing loses another entry",
-    ),
-    Mutant(
-        "due",
-        "    rare.due_prior = level.tail\n",
-        "    rare.due_prior = 0\n",
-        "expiries' backward links",
-    ),
-    Mutant(
-        "due",
-        "    level.orders -= 1\n    if level.orders == 0:",
-        "    level.orders -= 1\n    if level.orders == 1:",
-        "a second is forgotten with one order left",
-    ),
-    Mutant(
-        "account",
-        "    account_at(accounts, item).live += 1\n",
-        "    account_at(accounts, item).live += 2\n",
-        "an order counts twice",
-    ),
-    Mutant(
-        "core",
-        "        account_leave(&core.accounts, order.account)\n",
-        "        pass\n",
-        "an order is counted when it is gone",
-    ),
-    Mutant(
-        "slab",
-        "    slab.free = item\n    slab.live -= 1",
-        "    slab.live -= 1",
-        "a freed item is lost",
-    ),
-    Mutant(
-        "event",
-        "    (core.event - 1).flags |= MARK_LAST\n",
-        "",
-        "no event is the last",
-    ),
-    Mutant(
-        "event",
-        "    core.trades += 1\n",
-        "",
-        "trades are not numbered",
-    ),
-    Mutant(
-        "load",
-        "    core_admit_rare(core, core_find_id(core, row.order_id, &place), row.expires)\n",
-        "    core_find_id(core, row.order_id, &place)\n",
-        "a restored order does not expire",
-    ),
-]
+# -- the lists ------------------------------------------------------------------------------------
 
 
-def stands(mutant: Mutant) -> int:
-    """How many times `old` stands in its kernel."""
-    return (ROOT / "engine" / f"{mutant.file}.pxd").read_text().count(mutant.old)
+def mutants() -> list[Mutant]:
+    found = []
+    for path in LISTS:
+        for text in re.split(r"^= ", path.read_text("utf-8"), flags=re.MULTILINE)[1:]:
+            title, about, *hunk = text.rstrip().splitlines()
+            file, _, test = about.removeprefix("@ ").partition(" by ")
+            old, new = (
+                "".join(line[1:] + "\n" for line in hunk if line[:1] != other) for other in "+-"
+            )
+            found.append(Mutant(len(found) + 1, path.stem, title, file, old, new, test))
+    return found
 
 
-def build(scratch: Path, mutant: Mutant | None) -> str:
-    """A copy of the tree with the mutant in it, built in place; '' or what went wrong."""
+# -- all in one build -----------------------------------------------------------------------------
+
+
+def pieces(text: str) -> list[str]:
+    """A kernel cut up: the functions, and what stands before, between and behind them."""
+    return re.split(r"^(?=cdef inline )|(?<=\n)(?=\n\n?(?![ \n]))", text, flags=re.MULTILINE)
+
+
+def twin_of(mutant: Mutant) -> tuple[str, str] | None:
+    """The function that a mutant changes, and what it makes of it; None: it is in no function."""
+    if mutant.there().suffix != ".pxd":
+        return None
+    before = pieces(mutant.there().read_text("utf-8"))
+    after = pieces(mutant.applied())
+    if len(before) != len(after):
+        return None
+    differ = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+    if len(differ) != 1 or not HEAD.match(differ[0][0]):
+        return None
+    same = HEAD.match(differ[0][0])[0] == HEAD.match(differ[0][1])[0]
+    return differ[0] if same else None
+
+
+def fused(text: str, of_file: list[tuple[int, str, str]]) -> str:
+    """A kernel with all its mutants, each asleep until it is chosen."""
+    for number, function, broken in of_file:
+        name = HEAD.match(function)["name"]
+        broken = broken.replace(f"{name}(", f"{name}_{number}(", 1)
+        text = text.replace(function, f"{function}\n\n{broken}", 1)
+    for function in {function for _, function, _ in of_file}:
+        head = HEAD.match(function)
+        names = re.findall(r"(\w+)\s*(?:,|$)", head["arguments"])
+        for number in sorted(number for number, f, _ in of_file if f == function):
+            call = f"{head['name']}_{number}({', '.join(names)})"
+            call = f"{call}; return" if head["answer"].strip() == "void" else f"return {call}"
+            start = head[0] + " noexcept nogil:\n"
+            text = text.replace(start, f"{start}    if mutant({number}): {call}\n", 1)
+    return text + DECLARED
+
+
+def copy(scratch: Path) -> None:
+    """The tree as it is; built with little optimizing, which would take most of the time."""
     for name in ("engine", "bindings", "tests"):
         shutil.copytree(
             ROOT / name, scratch / name, ignore=shutil.ignore_patterns("*.so", "__pycache__")
         )
     for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md"):
         shutil.copy(ROOT / name, scratch)
-    if mutant is not None:
-        kernel = scratch / "engine" / f"{mutant.file}.pxd"
-        kernel.write_text(kernel.read_text().replace(mutant.old, mutant.new))
+    (scratch / "engine" / "mutant.h").write_text(HEADER)
+    setup = scratch / "setup.py"
+    setup.write_text(setup.read_text().replace('"-O3", "-g1"', '"-O1"'))
+
+
+def build(scratch: Path) -> str:
+    """'', or what went wrong."""
     command = [sys.executable, "setup.py", "-q", "build_ext", "--inplace"]
     made = subprocess.run(command, cwd=scratch, capture_output=True, text=True)
-    return "" if made.returncode == 0 else f"does not build: {made.stderr[-400:]}"
+    return "" if made.returncode == 0 else f"does not build: {made.stderr[-600:]}"
 
 
-def survives(scratch: Path) -> bool:
-    """Whether the tests pass."""
-    tests = [f"tests/{name}" for name in TESTS if (ROOT / "tests" / name).exists()]
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *tests]
-    environment = os.environ | {"PYTHONPATH": str(scratch / "bindings")}
+# -- the tests ------------------------------------------------------------------------------------
+
+
+def fails(scratch: Path, test: str, number: int) -> str:
+    """How a test ends with a mutant (0: without any): '' where it passes."""
+    command = [sys.executable, "-c", PLAY]
+    if test:
+        options = ["-q", "-x", "-p", "no:cacheprovider", "--tb=no"]
+        command = [sys.executable, "-m", "pytest", *options, f"tests/{test}"]
+    environment = os.environ | {CHOICE: str(number)}
+    environment["PYTHONPATH"] = os.pathsep.join(str(scratch / d) for d in ("bindings", "tests"))
     try:
         run = subprocess.run(
-            command, cwd=scratch, env=environment, capture_output=True, timeout=60 * MINUTES_MAX
+            command,
+            cwd=scratch,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS_MAX,
         )
     except subprocess.TimeoutExpired:
-        return False
-    return run.returncode == 0
+        return "hangs"
+    if run.returncode == 0:
+        return ""
+    said = (run.stdout + run.stderr).strip().splitlines()
+    return said[-1][:90] if run.returncode > 0 and said else f"signal {-run.returncode}"
 
 
-def verdict(mutant: Mutant | None) -> str:
-    """One of 'caught', 'SURVIVED', or what kept it from being tried."""
+def alone(mutant: Mutant) -> str:
+    """The verdict on a mutant with a build of its own."""
     with tempfile.TemporaryDirectory(prefix="mutant-") as name:
-        scratch = Path(name)
-        return build(scratch, mutant) or ("SURVIVED" if survives(scratch) else "caught")
+        copy(Path(name))
+        (Path(name) / mutant.there().relative_to(ROOT)).write_text(mutant.applied(), "utf-8")
+        return build(Path(name)) or caught(Path(name), mutant)
+
+
+def caught(scratch: Path, mutant: Mutant) -> str:
+    how = fails(scratch, mutant.test, mutant.number)
+    return f"caught: {how}" if how else "SURVIVED"
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("which", nargs="*", help="files or numbers of mutants; default: all")
+    parser.add_argument("which", nargs="*", help="kernels, numbers, lists; default: all")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="how many at once")
     which = set((options := parser.parse_args()).which)
-    chosen = [(i, m) for i, m in enumerate(MUTANTS, 1) if not which or {str(i), m.file} & which]
-    stale = [(i, m, n) for i, m in enumerate(MUTANTS, 1) if (n := stands(m)) != 1]
-    for i, mutant, n in stale:
-        print(f"{i:3}  {mutant.file:9} {mutant.why:45} stands there {n} times, wanted once")
+    every = mutants()
+    stale = [mutant for mutant in every if mutant.stands() != 1]
+    for mutant in stale:
+        print(f"{mutant.number:3}  {mutant.file:11} {mutant.title}: stands {mutant.stands()} times")
     if stale:
         return 2
-    if verdict(None) != "SURVIVED":
-        print("the tests fail without any mutant: mend that first")
+    chosen = [m for m in every if not which or {str(m.number), m.file, m.list} & which]
+    with tempfile.TemporaryDirectory(prefix="mutants-") as name:
+        return judge(Path(name), chosen, options.jobs)
+
+
+def judge(scratch: Path, chosen: list[Mutant], jobs: int) -> int:
+    """Tells of each mutant what became of it; the script's answer."""
+    twins = {m: twin for m in chosen if (twin := twin_of(m)) is not None}
+    copy(scratch)
+    for path in {m.there() for m in twins}:
+        of_file = [(m.number, *twin) for m, twin in twins.items() if m.there() == path]
+        target = scratch / path.relative_to(ROOT)
+        target.write_text(fused(path.read_text("utf-8"), of_file), "utf-8")
+    wrong = build(scratch)
+    for test in sorted({m.test for m in chosen}) if not wrong else ():
+        if how := fails(scratch, test, 0):
+            wrong = f"without any mutant {test or 'the scenarios'} fails: {how}"
+    if wrong:
+        print(wrong)
         return 2
     bad = 0
-    with ThreadPoolExecutor(options.jobs) as pool:
-        for (i, mutant), found in zip(
-            chosen, pool.map(verdict, [m for _, m in chosen]), strict=True
-        ):
-            bad += found != "caught"
-            print(f"{i:3}  {mutant.file:9} {mutant.why:45} {found}", flush=True)
+    with ThreadPoolExecutor(jobs) as pool:
+        verdicts = pool.map(lambda m: caught(scratch, m) if m in twins else alone(m), chosen)
+        for mutant, found in zip(chosen, verdicts, strict=True):
+            bad += not found.startswith("caught")
+            print(f"{mutant.number:3}  {mutant.file:11} {mutant.title}: {found}", flush=True)
     print(f"{len(chosen)} mutants, {len(chosen) - bad} caught")
     return 1 if bad else 0
 

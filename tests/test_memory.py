@@ -126,6 +126,14 @@ def test_orders_that_come_and_go_take_no_more():
     assert len(book) == 3000
 
 
+def test_prices_far_from_each_other_find_memory_for_the_nodes_above_them():
+    """Each needs two, so it is these that are short, of all that an order takes."""
+    book, wild = pt.Book(), np.random.default_rng(3)
+    book.process(orders(2000, price=wild.integers(-(2**61), 2**61, 2000)))
+    assert len(book) == 2000
+    book.check()
+
+
 # -- the cap --------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from model.tapes import PROFILES, tape
 from pricetime import (
     COMMAND,
     EVENT,
+    STP,
     TIF,
     EventFlag,
     EventKind,
@@ -182,6 +183,20 @@ def test_nothing_is_written_around_out(count, size):
         assert not whole[:10].view("V96").tobytes().strip(b"\0")
         assert not whole[10 + size :].view("V96").tobytes().strip(b"\0")
     assert told == count
+
+
+@pytest.mark.parametrize("count", range(1, 50))
+def test_nothing_is_written_behind_out_by_a_self_trade(count):
+    """Which tells two things at once, wherever in `out` its turn comes."""
+    book, whole, told = pt.Book(), np.zeros(LEAST + 5, EVENT), 0
+    makers = orders(count, side=Side.SELL)
+    makers["account"][-1] = 7
+    book.process(makers)
+    taker = orders(1, 1000, quantity=1000, account=7, stp=STP.CANCEL_BOTH)
+    while told == 0 or book.pending:
+        told += len(book.process(taker[: told == 0], out=whole[:LEAST]))
+        assert not whole[LEAST:].view("V96").tobytes().strip(b"\0")
+    assert told == count + 2
 
 
 def frozen(out):
