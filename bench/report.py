@@ -233,8 +233,8 @@ def text(found, figures):
     tried = f"\n## What was tried\n\n{notes.read_text()}" if notes.exists() else ""
     return f"""# Benchmarks
 
-{quick}{left_out}Every figure here was printed by `python bench/report.py`, in one run on one
-machine:
+{quick}{left_out}Every figure here was printed by the scripts that `python bench/report.py` runs,
+one after the other on one machine:
 
 > {lab.words(first["machine"])}
 
