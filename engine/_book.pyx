@@ -24,7 +24,7 @@ from engine.core cimport (
     LADDER_SECOND, MODE_PRO_RATA, PLANS_MAX, ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts,
     core_crossed, core_find_id, core_level, core_refresh_due, core_refresh_modes, core_room,
 )
-from engine.command cimport command_resume, command_take
+from engine.command cimport command_go_on, command_take
 from engine.due cimport NEVER, due_refresh
 from engine.fault cimport FAULTS, Fault
 from engine.index cimport FILL, LANES, Bucket, Index, Place, index_reset, index_room, index_tag
@@ -759,7 +759,7 @@ cdef class Book:
             self.core.event = self.scratch
             if self.core.spare == 0:
                 self.provide(False)
-            done = command_resume(&self.core)
+            done = command_go_on(&self.core)
             self.untold = self.core.event - self.scratch
         result.begun = self.core.begun
         if self.held:

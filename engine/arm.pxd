@@ -5,9 +5,8 @@
 
 from libc.stdint cimport uint32_t, uint64_t
 
-from engine.due cimport Due, due_add, due_remove
+from engine.due cimport Due, due_clear, due_set
 from engine.index cimport Index, Place, index_erase, index_find, index_insert, index_tag
-from engine.order cimport Timer, timer_at
 from engine.slab cimport Slab, slab_at, slab_give, slab_take
 
 
@@ -41,28 +40,20 @@ cdef inline void switch_arm(
 ) noexcept nogil:
     """Arms an account that has no switch."""
     cdef uint32_t item = slab_take(&switches.slab, sizeof(Switch))
-    cdef uint32_t added = slab_take(timers, sizeof(Timer))
     cdef Switch* switch = switch_at(switches, item)
     index_insert(&switches.index, index_tag(account), item, switches.slab.live - 1)
     switch.account = account
     switch.sequence = sequence
-    switch.timer = added
+    switch.timer = due_set(&switches.due, timers, item, expires)
     switch.reserved = 0
-    timer_at(timers, added).owner = item
-    timer_at(timers, added).link = 0
-    timer_at(timers, added).expires = expires
-    due_add(&switches.due, timers, added)
 
 
 cdef inline void switch_disarm(Switches* switches, Slab* timers, uint32_t account) noexcept nogil:
     """Takes an account's switch away, if it has one."""
     cdef Place place
     cdef uint32_t item = switch_find(switches, account, &place)
-    cdef uint32_t timer
     if item == 0:
         return
-    timer = switch_at(switches, item).timer
-    due_remove(&switches.due, timers, timer)
-    slab_give(timers, timer, sizeof(Timer))
+    due_clear(&switches.due, timers, switch_at(switches, item).timer)
     index_erase(&switches.index, &place)
     slab_give(&switches.slab, item, sizeof(Switch))

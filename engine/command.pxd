@@ -1,6 +1,6 @@
 # The commands: what each kind does (semantics § 3), from its first check to its last event.
 #
-# `command_take` begins a command, `command_resume` goes on with one that ran out of room for events
+# `command_take` begins a command, `command_go_on` goes on with one that ran out of room for events
 # or memory. Both say whether it is done. Checks come first and in the contract's order; once the
 # first event of an order is written, nothing can refuse it any more. A function for a kind answers
 # whether all is told; if not, `command_go_on` does what is still to come, one step after the other.
@@ -88,11 +88,6 @@ cdef inline bint command_execute(Core* core) noexcept nogil:
     if kind == SET:
         return command_set(core, command)
     return command_clock(core, command)
-
-
-cdef inline bint command_resume(Core* core) noexcept nogil:
-    """Goes on with the command that ran out of room or memory."""
-    return command_go_on(core)
 
 
 cdef inline bint command_done(Core* core) noexcept nogil:

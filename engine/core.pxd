@@ -9,7 +9,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from engine.account cimport Accounts, account_enter, account_leave
 from engine.arm cimport Switches
 from engine.bits cimport bits_likely, bits_prefetch, bits_unlikely
-from engine.due cimport Due, due_add, due_remove
+from engine.due cimport Due, due_clear, due_set
 from engine.index cimport (
     Bucket, Index, Place, index_chain, index_erase, index_find, index_insert, index_locate,
     index_tag,
@@ -17,7 +17,7 @@ from engine.index cimport (
 from engine.ladder cimport LADDERS, Ladder, Level, ladder_after, ladder_drop, ladder_level
 from engine.order cimport (
     RARE_BIT, STATE_ENTERING, STATE_FREE, STATE_QUEUED, STATE_RESTING, STATE_SLEEPING,
-    STATE_WAITING, TIMED_BIT, Order, Rare, Terms, Timer, order_at, order_level, order_marked,
+    STATE_WAITING, TIMED_BIT, Order, Rare, Terms, order_at, order_level, order_marked,
     order_rare, queue_append, queue_remove, queue_unlink, rare_at, terms_at, timer_at,
     type_trailing,
 )
@@ -345,8 +345,7 @@ cdef inline void core_release_marked(Core* core, uint32_t slot, const Order* ord
         if core.rares.live == 0:
             core_refresh_modes(core)
     if timer != 0:
-        due_remove(&core.due, &core.timers, timer)
-        slab_give(&core.timers, timer, sizeof(Timer))
+        due_clear(&core.due, &core.timers, timer)
         core_refresh_due(core)
 
 
@@ -486,17 +485,20 @@ cdef inline uint32_t core_admit(Core* core, const Taker* taker) noexcept nogil:
 
 
 cdef inline void core_admit_timer(Core* core, uint32_t slot, uint32_t expires) noexcept nogil:
-    """Lets an order expire that has no Rare record yet."""
-    cdef uint32_t added = slab_take(&core.timers, sizeof(Timer))
-    cdef Timer* timer = timer_at(&core.timers, added)
-    timer.owner = slot
-    timer.link = 0
-    timer.expires = expires
-    core_order(core, slot).level_marks |= <uint32_t> 1 << TIMED_BIT
-    core_terms(core, slot).rare = added
-    due_add(&core.due, &core.timers, added)
+    """Lets a new order expire: before the end of an auction that its command has seen begin."""
+    core_set_timer(core, slot, expires)
     if core.auction_end.command == core.commands:
         core.auction_end.sequence = core.sequence
+
+
+cdef inline void core_set_timer(Core* core, uint32_t slot, uint32_t expires) noexcept nogil:
+    """Lets an order expire."""
+    cdef uint32_t added = due_set(&core.due, &core.timers, slot, expires)
+    if order_rare(core_order(core, slot)):
+        core_rare(core, slot).timer = added
+    else:
+        core_order(core, slot).level_marks |= <uint32_t> 1 << TIMED_BIT
+        core_terms(core, slot).rare = added
     core_refresh_due(core)
 
 

@@ -7,7 +7,7 @@ from libc.stdint cimport int64_t, uint32_t
 from engine.invariant cimport CHECK
 from engine.ladder cimport Ladder, Level, ladder_add, ladder_drop, ladder_level
 from engine.order cimport Timer, timer_at
-from engine.slab cimport Slab
+from engine.slab cimport Slab, slab_give, slab_take
 
 cdef enum:
     NEVER = 0x7FFFFFFFFFFFFFFF
@@ -23,6 +23,23 @@ cdef inline void due_refresh(Due* due) noexcept nogil:
     due.next = NEVER
     if due.ladder.best != 0:
         due.next = ladder_level(&due.ladder, due.ladder.best).price * SECOND
+
+
+cdef inline uint32_t due_set(
+    Due* due, Slab* timers, uint32_t owner, uint32_t expires
+) noexcept nogil:
+    """A new timer for its owner, behind all others of that second."""
+    cdef uint32_t added = slab_take(timers, sizeof(Timer))
+    timer_at(timers, added).owner = owner
+    timer_at(timers, added).link = 0
+    timer_at(timers, added).expires = expires
+    due_add(due, timers, added)
+    return added
+
+
+cdef inline void due_clear(Due* due, Slab* timers, uint32_t timer) noexcept nogil:
+    due_remove(due, timers, timer)
+    slab_give(timers, timer, sizeof(Timer))
 
 
 cdef inline void due_add(Due* due, Slab* timers, uint32_t added) noexcept nogil:

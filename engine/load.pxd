@@ -7,24 +7,22 @@
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
 from engine.core cimport (
-    Core, Taker, core_admit_special, core_admit_timer, core_attach, core_find_id, core_level,
-    core_order, core_rare, core_refresh_due, core_terms, taker_ladder, taker_special,
+    Core, Taker, core_admit_special, core_attach, core_find_id, core_level, core_order,
+    core_set_timer, core_terms, taker_ladder, taker_special,
 )
-from engine.due cimport due_add
 from engine.index cimport Place, index_tag
 from engine.ladder cimport ladder_add
-from engine.links cimport links_of, links_pair
+from engine.links cimport links_adopt, links_of, links_pair
 from engine.order cimport (
-    STATE_SLEEPING, STATE_WAITING, TERMS_QUOTE, TERMS_TRIGGERED, Rare, Timer, order_rare,
-    queue_link, rare_at, timer_at, type_limited, type_trailing, type_triggered,
+    STATE_SLEEPING, TERMS_QUOTE, TERMS_TRIGGERED, Rare, queue_link, rare_at, type_limited,
+    type_trailing, type_triggered,
 )
 from engine.records cimport *
 from engine.screen cimport (
     FLAGS_ALL, PRICE_END, price_sound, quantity_sound, screen_flags, screen_prices,
 )
-from engine.slab cimport slab_take
-from engine.trail cimport trail_add, trail_turned
-from engine.trigger cimport trigger_wait
+from engine.trail cimport trail_turned
+from engine.trigger cimport trigger_trail, trigger_wait
 
 cdef enum:
     MARKS_ALL = 7
@@ -174,12 +172,7 @@ cdef inline bint load_dormant(Core* core, const OrderRow* row, const Taker* take
     if row.marks & MARKED_REFERENCE and newest != 0:
         if rare_at(&core.rares, newest).reference < reference:
             return False
-    rare.state = STATE_WAITING
-    core.waiting += 1
-    trail_add(
-        &core.rares, &core.trail[row.side - 1], taker.rare, row.marks & MARKED_REFERENCE != 0,
-        reference,
-    )
+    trigger_trail(core, taker.slot, row.marks & MARKED_REFERENCE != 0, reference)
     return True
 
 
@@ -203,31 +196,11 @@ cdef inline bint load_links(Core* core, const OrderRow* row) noexcept nogil:
             return False
         if core_terms(core, other).accepted > row.accepted:
             return False
-        load_child(core, other, slot)
+        links_adopt(core, other, slot)
     return True
-
-
-cdef inline void load_child(Core* core, uint32_t parent, uint32_t child) noexcept nogil:
-    """A child of a loaded parent; the pair of two children is in their rows."""
-    cdef Rare* rare = links_of(core, parent)
-    core_rare(core, child).parent = parent
-    rare.child[0 if rare.child[0] == 0 else 1] = child
 
 
 cdef inline void load_expiry(Core* core, const OrderRow* row) noexcept nogil:
     """Lets a loaded order expire; to be called in order of acceptance, as ties fall due in it."""
     cdef Place place
-    cdef uint32_t slot = core_find_id(core, row.order_id, &place)
-    cdef uint32_t added
-    cdef Timer* timer
-    if not order_rare(core_order(core, slot)):
-        core_admit_timer(core, slot, row.expires)
-        return
-    added = slab_take(&core.timers, sizeof(Timer))
-    timer = timer_at(&core.timers, added)
-    timer.owner = slot
-    timer.link = 0
-    timer.expires = row.expires
-    core_rare(core, slot).timer = added
-    due_add(&core.due, &core.timers, added)
-    core_refresh_due(core)
+    core_set_timer(core, core_find_id(core, row.order_id, &place), row.expires)

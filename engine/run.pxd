@@ -3,7 +3,7 @@
 from libc.stdint cimport uint32_t
 
 from engine.bits cimport bits_prefetch, bits_unlikely
-from engine.command cimport command_resume, command_take
+from engine.command cimport command_go_on, command_take
 from engine.core cimport (
     AHEAD, ROOM, STAGE_IDLE, Coming, Core, core_level, core_order, core_room, core_terms,
 )
@@ -86,7 +86,7 @@ cdef inline Py_ssize_t run(Core* core, const Command* commands, Py_ssize_t count
     cdef bint deep = core.orders.live >= DEEP
     cdef Coming* coming
     if core.stage != STAGE_IDLE:
-        if not command_resume(core):
+        if not command_go_on(core):
             return 0
     for i in range(min(count, FAR)):
         look_far(core, &core.coming[i], commands + i, deep)

@@ -119,6 +119,23 @@ cdef inline uint32_t heap_remove(
     return root
 
 
+cdef inline uint32_t heap_after(Slab* rares, uint32_t at, int which) noexcept nogil:
+    """The next in a walk around the heap that begins at its root, or 0."""
+    cdef Knot* knot = knot_at(rares, at, which)
+    cdef uint32_t up
+    if knot.left != 0:
+        return knot.left
+    if knot.right != 0:
+        return knot.right
+    while knot.up != 0:
+        up = knot.up
+        knot = knot_at(rares, up, which)
+        if knot.left == at and knot.right != 0:
+            return knot.right
+        at = up
+    return 0
+
+
 # --- groups
 
 
@@ -242,23 +259,10 @@ cdef inline void trail_tell(Slab* rares, uint32_t told) noexcept nogil:
 cdef inline void trail_tell_all(Slab* rares, const Trail* trail) noexcept nogil:
     """The same to all, in one walk around each group's heap."""
     cdef uint32_t group = trail.newest
-    cdef uint32_t at, before
-    cdef int64_t reference
-    cdef Knot* knot
+    cdef uint32_t at
     while group != 0:
-        reference = rare_at(rares, group).reference
         at = group
-        before = 0
         while at != 0:
-            knot = knot_at(rares, at, WITHIN)
-            if before == knot.up:
-                rare_at(rares, at).reference = reference
-                before = at
-                at = knot.left if knot.left != 0 else knot.right if knot.right != 0 else knot.up
-            elif before == knot.left and knot.right != 0:
-                before = at
-                at = knot.right
-            else:
-                before = at
-                at = knot.up
+            rare_at(rares, at).reference = rare_at(rares, group).reference
+            at = heap_after(rares, at, WITHIN)
         group = rare_at(rares, group).older

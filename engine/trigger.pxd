@@ -43,17 +43,28 @@ cdef inline void trigger_wait(Core* core, uint32_t slot) noexcept nogil:
     cdef uint8_t order_type = core_terms(core, slot).order_type
     cdef Ladder* ladder
     cdef uint32_t level
-    rare.state = STATE_WAITING
-    core.waiting += 1
     if type_trailing(order_type):
-        trail_add(
-            &core.rares, &core.trail[rare.side - 1], core_terms(core, slot).rare,
-            core.trades != 0, trail_turned(rare.side, core.last_price),
+        trigger_trail(
+            core, slot, core.trades != 0, trail_turned(rare.side, core.last_price)
         )
         return
+    rare.state = STATE_WAITING
+    core.waiting += 1
     ladder = &core.ladder[trigger_ladder(rare.side, order_type)]
     level = ladder_add(ladder, rare.trigger)
     queue_link(core_level(core, level), level, &core.orders, core_order(core, slot), slot)
+
+
+cdef inline void trigger_trail(
+    Core* core, uint32_t slot, bint known, int64_t reference
+) noexcept nogil:
+    """Lets a trailing stop wait, measured from this price (turned) if one is known."""
+    cdef Rare* rare = core_rare(core, slot)
+    rare.state = STATE_WAITING
+    core.waiting += 1
+    trail_add(
+        &core.rares, &core.trail[rare.side - 1], core_terms(core, slot).rare, known, reference
+    )
 
 
 cdef inline bint trigger_quiet(Core* core, int64_t price) noexcept nogil:

@@ -14,7 +14,7 @@ from engine.order cimport (
 )
 from engine.phase cimport phase_auction
 from engine.records cimport TIF_AUCTION
-from engine.trail cimport AMONG, WITHIN, Trail, knot_at, knot_rank
+from engine.trail cimport AMONG, WITHIN, Trail, heap_after, knot_at, knot_rank
 from engine.trigger cimport trigger_holds, trigger_ladder
 
 
@@ -160,27 +160,16 @@ cdef inline bint walk_knot(Core* core, uint32_t at, int which) noexcept nogil:
 
 
 cdef inline uint32_t walk_heap(Core* core, uint32_t root, int which, uint8_t side) noexcept nogil:
-    """How many are in the heap, in the order of a walk around it; 0 where it is not sound."""
+    """How many are in the heap; 0 where it is not one of the side's."""
     cdef uint32_t at = root
-    cdef uint32_t before = 0
     cdef uint32_t count = 0
-    cdef Knot* knot
     if root != 0 and knot_at(&core.rares, root, which).up != 0:
         return 0
     while at != 0 and count <= core.waiting:
-        knot = knot_at(&core.rares, at, which)
-        if before == knot.up:
-            count += 1
-            if rare_at(&core.rares, at).side != side:
-                return 0
-            before = at
-            at = knot.left if knot.left != 0 else knot.right if knot.right != 0 else knot.up
-        elif before == knot.left and knot.right != 0:
-            before = at
-            at = knot.right
-        else:
-            before = at
-            at = knot.up
+        if rare_at(&core.rares, at).side != side:
+            return 0
+        count += 1
+        at = heap_after(&core.rares, at, which)
     return count
 
 
