@@ -21,8 +21,9 @@ from engine.account cimport Account, account_reset
 from engine.arm cimport Switch, switch_arm, switch_at, switch_find
 from engine.bits cimport bits_unlikely
 from engine.core cimport (
-    LADDER_SECOND, MODE_PRO_RATA, PLANS_MAX, ROOM, STAGE_IDLE, Coming, Core, core_counts_accounts,
-    core_crossed, core_find_id, core_level, core_refresh_due, core_refresh_modes, core_room,
+    LADDER_MARKET, LADDER_SECOND, MODE_PRO_RATA, PLANS_MAX, ROOM, STAGE_IDLE, Coming, Core,
+    core_counts_accounts, core_crossed, core_find_id, core_level, core_refresh_due,
+    core_refresh_modes, core_room, core_set_timer,
 )
 from engine.command cimport command_go_on, command_take
 from engine.due cimport NEVER, due_refresh
@@ -30,14 +31,15 @@ from engine.fault cimport FAULTS, Fault
 from engine.index cimport FILL, LANES, Bucket, Index, Place, index_reset, index_room, index_tag
 from engine.invariant cimport PRICETIME_CHECKS
 from engine.ladder cimport LADDERS, Ladder, Level, Node, ladder_after, ladder_init
-from engine.load cimport load_expiry, load_links, load_order
+from engine.load cimport load_ahead, load_links, load_order
 from engine.order cimport Order, Rare, Terms, Timer, timer_at
 from engine.records cimport *
 from engine.run cimport run
+from engine.saved cimport saved_join
 from engine.screen cimport FLAGS_SLOT, screen_value
 from engine.slab cimport PAGE, PAGE_FIRST, PAGE_SHIFT, Slab, slab_reset, slab_room
 from engine.spare cimport spare_refresh
-from engine.view cimport view_levels, view_order, view_orders, view_public
+from engine.view cimport view_levels, view_order, view_public, view_rows, view_saved, view_slots
 from engine.walk cimport walk
 
 import numpy as np
@@ -72,12 +74,15 @@ cdef enum:
     CHUNK_DIVISOR = 8  # a slab grows by an eighth
     ARRAY_MAX = 1 << 21  # bytes that growing adds at once
     SPARE_MIN = 16     # room in a slab below which it grows
+    LOAD_AHEAD = 16    # orders of a checkpoint to look ahead
     EVENTS_FEW = 64    # least events that an answer array is made for
 
 cdef list STATUS = [None] + list(_Status)
 
 assert sizeof(Command) == _COMMAND.itemsize and sizeof(Event) == _EVENT.itemsize
 assert sizeof(LevelRow) == _LEVEL.itemsize and sizeof(OrderRow) == _ORDER.itemsize
+assert sizeof(PlainRow) == _checkpoint.PLAIN.itemsize
+assert sizeof(ExtraRow) == _checkpoint.EXTRA.itemsize
 
 FAULT_TEXT = {
     1: "slab {0}: its free chain leaves the slab after {1} items",
@@ -199,6 +204,21 @@ cdef class Memory:
 
     cdef size_t nbytes(self):
         return self.table.nbytes + <size_t> self.slab.capacity * self.size
+
+
+cdef inline void* address(array):
+    """Where the items of a contiguous array are."""
+    return <void*> <uintptr_t> <object> array.ctypes.data
+
+
+cdef inline uint32_t* slots_in(bytes slots):
+    """The slots that `Book.slots` has written, or is about to."""
+    return <uint32_t*> PyBytes_AS_STRING(slots)
+
+
+cdef bint same(first, second):
+    """Whether two arrays have the same records, whose sizes are multiples of eight bytes."""
+    return np.array_equal(first.view(np.uint64), second.view(np.uint64))
 
 
 # --- what comes in
@@ -706,7 +726,7 @@ cdef class Book:
             # Most commands make one event or two; where they make more, larger parts follow.
             room = max(2 * room, count - begin + (count - begin) // 2 + EVENTS_FEW)
             events = np.empty(room, _EVENT)
-            first = <Event*> <uintptr_t> <object> events.ctypes.data
+            first = <Event*> address(events)
             self.held.append(events)
             self.filled = 0
             self.core.event = self.core.event_begin = first
@@ -1168,9 +1188,7 @@ cdef class Book:
                 count += self.core.ladder[LADDER_SECOND + side - 1].count
             count = min(<int64_t> count, wanted)
             rows = np.empty(count, _LEVEL)
-            count = view_levels(
-                &self.core, side, <LevelRow*> <uintptr_t> <object> rows.ctypes.data, count, hidden
-            )
+            count = view_levels(&self.core, side, <LevelRow*> address(rows), count, hidden)
         finally:
             claim_give(&self.claim)
         return rows[:count]
@@ -1206,7 +1224,7 @@ cdef class Book:
             if slot == 0:
                 return None
             rows = np.recarray(1, _ORDER)
-            row = <OrderRow*> <uintptr_t> <object> rows.ctypes.data
+            row = <OrderRow*> address(rows)
             view_order(&self.core, slot, row)
             return rows[0] if hidden or view_public(row) else None
         finally:
@@ -1240,11 +1258,19 @@ cdef class Book:
         return rows[rows["state"] == state]
 
     cdef object rows(self, bint hidden):
-        cdef OrderRow* first
+        cdef uint32_t count
+        cdef bytes slots = self.slots(hidden, &count)
         # One more than there may be: a row is written before it is known whether it is seen.
-        rows = np.empty(self.core.orders.live + 1, _ORDER)
-        first = <OrderRow*> <uintptr_t> <object> rows.ctypes.data
-        return rows[: view_orders(&self.core, first, hidden) - first]
+        rows = np.empty(count + 1, _ORDER)
+        cdef OrderRow* first = <OrderRow*> address(rows)
+        return rows[: view_rows(&self.core, slots_in(slots), count, hidden, first) - first]
+
+    cdef bytes slots(self, bint hidden, uint32_t* count):
+        """The slots of all orders, or of those that may be displayed, in the order of `orders`."""
+        cdef Py_ssize_t most = self.core.orders.live
+        slots = PyBytes_FromStringAndSize(NULL, most * <Py_ssize_t> sizeof(uint32_t))
+        count[0] = view_slots(&self.core, hidden, slots_in(slots)) - slots_in(slots)
+        return slots
 
     def __len__(self):
         return self.core.orders.live
@@ -1268,6 +1294,17 @@ cdef class Book:
     def timestamp(self):
         """Engine time: nanoseconds since the epoch, 0 before the first command that has one."""
         return self.core.now
+
+    @property
+    def due(self):
+        """When something happens next by itself, in nanoseconds since the epoch, or None: an order
+        expires, a switch fires, a phase changes."""
+        return self.core.next_due if self.core.next_due != NEVER else None
+
+    @property
+    def id_max(self):
+        """The highest order id accepted so far, 0 before the first; ids of None go on behind it."""
+        return self.core.id_max
 
     @property
     def last_price(self):
@@ -1335,7 +1372,28 @@ cdef class Book:
         return header
 
     cdef object state(self):
-        return _checkpoint.State(self.header(), self.rows(True), self.armed(), self.planned())
+        return _checkpoint.State(self.header(), *self.saved(), self.armed(), self.planned())
+
+    cdef tuple saved(self):
+        """All orders: an array of checkpoint.PLAIN, and one of checkpoint.EXTRA."""
+        cdef uint32_t count
+        cdef bytes slots = self.slots(True, &count)
+        orders = np.empty(count, _checkpoint.PLAIN)
+        # One more than there may be: a row is written before it is known whether it says anything.
+        extras = np.empty(self.extras_most() + 1, _checkpoint.EXTRA)
+        cdef PlainRow* plain = <PlainRow*> address(orders)
+        cdef ExtraRow* first = <ExtraRow*> address(extras)
+        cdef ExtraRow* end = view_saved(&self.core, slots_in(slots), count, plain, first)
+        return orders, extras[: end - first]
+
+    cdef uint64_t extras_most(self):
+        """How many orders may have an extra row: those with a Rare record, and those at market."""
+        cdef uint64_t most = self.core.rares.live
+        cdef uint32_t side, level
+        for side in range(2):
+            level = self.core.ladder[LADDER_MARKET + side].best
+            most += core_level(&self.core, level).orders if level != 0 else 0
+        return most
 
     cdef object armed(self):
         """The armed switches in the order in which they fall due: array of checkpoint.SWITCH."""
@@ -1384,21 +1442,22 @@ cdef class Book:
         header = state.header[0]
         self.load_header(header)
         self.load_plans(state.plans)
-        self.load_orders(state.orders)
+        self.load_orders(state.orders, state.extras)
         self.load_switches(state.switches)
         core_refresh_due(&self.core)
         core_refresh_modes(&self.core)
         self.core.left_crossed = core_crossed(&self.core)  # which an uncross may have done
         stamps = _checkpoint.stamps(state)
-        if np.any(np.diff(stamps) == 0):
+        if np.any(stamps[1:] == stamps[:-1]):
             raise ValueError("the checkpoint holds two things that have their time from one event")
         try:
             self.check()
         except AssertionError as error:
             raise ValueError(f"the checkpoint holds no possible book: {error}") from None
-        if self.rows(True).tobytes() != state.orders.tobytes():
+        orders, extras = self.saved()
+        if not same(orders, state.orders) or not same(extras, state.extras):
             raise ValueError("the checkpoint's orders are not in canonical order")
-        if self.armed().tobytes() != state.switches.tobytes():
+        if not same(self.armed(), state.switches):
             raise ValueError("the checkpoint's switches are not in canonical order")
         return 0
 
@@ -1473,33 +1532,53 @@ cdef class Book:
             switch_arm(&self.core.switches, &self.core.timers, account, expires, sequence)
         return 0
 
-    cdef int load_orders(self, rows) except -1:
-        cdef const OrderRow* row
-        cdef Py_ssize_t i
-        cdef Py_ssize_t count = len(rows)
-        aligned = rows.copy() if rows.ctypes.data % sizeof(int64_t) else rows
-        row = <const OrderRow*> <uintptr_t> <object> aligned.ctypes.data
+    cdef int load_orders(self, orders, extras) except -1:
+        cdef const PlainRow* plain = <const PlainRow*> address(orders)
+        cdef const ExtraRow* extra = <const ExtraRow*> address(extras)
+        cdef const ExtraRow* end = extra + len(extras)
+        cdef uint64_t count = len(orders)
+        cdef uint64_t place
+        cdef bint more
+        cdef OrderRow row
         self.reserve_orders(count)
-        for i in range(count):
+        for place in range(count):
             self.provide_one()
-            if not load_order(&self.core, row + i):
-                raise ValueError(f"the checkpoint's order {row[i].order_id} cannot be in a book")
-        linked = self.by_acceptance(aligned, (aligned["partner"] != 0) | (aligned["parent"] != 0))
-        row = <const OrderRow*> <uintptr_t> <object> linked.ctypes.data
-        for i in range(len(linked)):
-            self.provide_one()
-            if not load_links(&self.core, row + i):
-                raise ValueError(f"the checkpoint's order {row[i].order_id} has impossible links")
-        expiring = self.by_acceptance(aligned, aligned["expires"] != 0)
-        row = <const OrderRow*> <uintptr_t> <object> expiring.ctypes.data
-        for i in range(len(expiring)):
-            self.provide_one()
-            load_expiry(&self.core, row + i)
+            if place + LOAD_AHEAD < count:
+                load_ahead(&self.core, plain + place + LOAD_AHEAD)
+            more = extra != end and extra.place == place
+            saved_join(plain + place, extra if more else NULL, &row)
+            extra += more
+            if not load_order(&self.core, &row):
+                raise ValueError(f"the checkpoint's order {row.order_id} cannot be in a book")
+        self.load_all_links(orders, extras)
+        self.load_expiries(orders)
         return 0
 
-    cdef object by_acceptance(self, rows, chosen):
-        rows = rows[chosen]
-        return rows[np.argsort(rows["accepted"], kind="stable")]
+    cdef int load_all_links(self, orders, extras) except -1:
+        cdef const ExtraRow* extra
+        cdef Py_ssize_t i
+        linked = extras[(extras["partner"] != 0) | (extras["parent"] != 0)]
+        linked = linked[np.argsort(orders["accepted"][linked["place"]])]
+        extra = <const ExtraRow*> address(linked)
+        for i in range(len(linked)):
+            self.provide_one()
+            if not load_links(&self.core, extra[i].place + 1, extra + i):
+                order_id = orders["order_id"][extra[i].place]
+                raise ValueError(f"the checkpoint's order {order_id} has impossible links")
+        return 0
+
+    cdef int load_expiries(self, orders) except -1:
+        """In order of acceptance, in which orders of one second fall due."""
+        cdef const PlainRow* plain = <const PlainRow*> address(orders)
+        cdef const int64_t* place
+        cdef Py_ssize_t i
+        places = np.flatnonzero(orders["expires"])
+        places = places[np.argsort(orders["accepted"][places])].astype(np.int64, copy=False)
+        place = <const int64_t*> address(places)
+        for i in range(len(places)):
+            self.provide_one()
+            core_set_timer(&self.core, place[i] + 1, plain[place[i]].expires)
+        return 0
 
     cdef inline int provide_one(self) except -1:
         """Makes sure of memory for one order more."""

@@ -1,16 +1,18 @@
 # The load: puts orders into a new book as a checkpoint has them, without matching.
 #
-# Rows are given in the order in which `view_orders` writes them, so queues and trails come out as
-# they were; `load_links` and `load_expiry` follow when all orders are there. What a single row
-# cannot show to be wrong, the walk behind the load finds.
+# Rows are given in the order in which the views write them, so queues and trails come out as they
+# were; a new book hands out its slots in turn, so the first order has slot 1. Links and the dates
+# to expire follow when all orders are there. What a single row cannot show to be wrong, the walk
+# behind the load finds.
 
 from libc.stdint cimport int64_t, uint32_t, uint64_t
 
+from engine.bits cimport bits_prefetch
 from engine.core cimport (
     Core, Taker, core_admit_special, core_attach, core_find_id, core_level, core_order,
-    core_set_timer, core_terms, taker_ladder, taker_special,
+    core_terms, taker_ladder, taker_special,
 )
-from engine.index cimport Place, index_tag
+from engine.index cimport Place, index_chain, index_tag
 from engine.ladder cimport ladder_add
 from engine.links cimport links_adopt, links_of, links_pair
 from engine.order cimport (
@@ -113,7 +115,7 @@ cdef inline void load_taker(const OrderRow* row, Taker* taker) noexcept nogil:
     taker.accepted = row.accepted
     taker.priority = row.priority
     taker.account = row.account
-    taker.expires = 0  # load_expiry comes later
+    taker.expires = 0  # comes later
     taker.slot = taker.rare = 0
     taker.flags = row.flags
     if row.marks & MARKED_QUOTE:
@@ -125,6 +127,11 @@ cdef inline void load_taker(const OrderRow* row, Taker* taker) noexcept nogil:
     taker.tif = row.tif
     taker.stp = row.stp
     taker.odd = True
+
+
+cdef inline void load_ahead(Core* core, const PlainRow* plain) noexcept nogil:
+    """Fetches where the index will have an order that soon comes."""
+    bits_prefetch(index_chain(&core.ids, index_tag(plain.order_id)))
 
 
 cdef inline bint load_order(Core* core, const OrderRow* row) noexcept nogil:
@@ -176,31 +183,22 @@ cdef inline bint load_dormant(Core* core, const OrderRow* row, const Taker* take
     return True
 
 
-cdef inline bint load_links(Core* core, const OrderRow* row) noexcept nogil:
+cdef inline bint load_links(Core* core, uint32_t slot, const ExtraRow* extra) noexcept nogil:
     """Links a loaded order to its partner and its parent; in order of acceptance, as children are.
 
     False: they cannot be linked so."""
     cdef Place place
-    cdef uint32_t slot = core_find_id(core, row.order_id, &place)
     cdef uint32_t other
-    if row.partner != 0 and links_of(core, slot).partner == 0:
-        other = core_find_id(core, row.partner, &place)
+    if extra.partner != 0 and links_of(core, slot).partner == 0:
+        other = core_find_id(core, extra.partner, &place)
         if other == 0 or other == slot or links_of(core, other).partner != 0:
             return False
         links_pair(core, slot, other)
-    if row.parent != 0:
-        other = core_find_id(core, row.parent, &place)
-        if row.state != ORDER_SLEEPING or other == 0 or other == slot:
+    if extra.parent != 0:
+        other = core_find_id(core, extra.parent, &place)
+        if other == 0 or other == slot or links_of(core, other).child[1] != 0:
             return False
-        if links_of(core, other).child[1] != 0:
-            return False
-        if core_terms(core, other).accepted > row.accepted:
+        if core_terms(core, other).accepted > core_terms(core, slot).accepted:
             return False
         links_adopt(core, other, slot)
     return True
-
-
-cdef inline void load_expiry(Core* core, const OrderRow* row) noexcept nogil:
-    """Lets a loaded order expire; to be called in order of acceptance, as ties fall due in it."""
-    cdef Place place
-    core_set_timer(core, core_find_id(core, row.order_id, &place), row.expires)

@@ -1,5 +1,6 @@
 # The records and their values, as C sees them. pricetime/records.py is where their names are
-# public; a test compares the two, field by field and value by value.
+# public, and pricetime/checkpoint.py for the last two; a test compares them, field by field and
+# value by value.
 
 from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
@@ -214,3 +215,31 @@ cdef struct OrderRow:      # 112 bytes; pricetime.ORDER
     uint16_t flags
     uint8_t state
     uint8_t marks
+
+
+cdef struct PlainRow:      # 64 bytes; pricetime.checkpoint.PLAIN
+    uint64_t order_id
+    int64_t price
+    int64_t quantity
+    int64_t remaining
+    uint64_t accepted
+    uint64_t priority
+    uint32_t account
+    uint32_t expires
+    uint8_t side
+    uint8_t order_type
+    uint8_t tif
+    uint8_t stp
+    uint16_t flags
+    uint8_t state
+    uint8_t marks
+
+
+cdef struct ExtraRow:      # 56 bytes; pricetime.checkpoint.EXTRA
+    uint64_t place
+    int64_t displayed
+    int64_t trigger
+    int64_t reference
+    uint64_t slot
+    uint64_t partner
+    uint64_t parent

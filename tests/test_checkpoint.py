@@ -9,11 +9,11 @@ import pytest
 from model.batches import LEAST, orders, through
 from model.blotter import command, shown
 from model.books import BOOKS, rich, small
+from model.saved import parts, whole
 from model.tapes import PROFILES, tape
 from model.twin import Twin
 from pricetime import (
     EVENT,
-    ORDER,
     STP,
     TIF,
     EventKind,
@@ -361,16 +361,20 @@ def test_layout_is_what_its_page_says():
     data = small().checkpoint()
     size = checkpoint.HEADER.itemsize
     assert data[:8] == b"PRICETIM"
-    assert len(data) == size + 7 * ORDER.itemsize + checkpoint.CHECKSUM_BYTES
-    assert data[size:-16] == small().orders(hidden=True).tobytes()
+    assert len(data) == size + 7 * 64 + checkpoint.CHECKSUM_BYTES
+    orders, rows = np.frombuffer(data[size:-16], checkpoint.PLAIN), small().orders(hidden=True)
+    for name in checkpoint.PLAIN.names:
+        assert orders[name].tolist() == rows[name].tolist()
 
 
-def test_layout_has_switches_and_plans_behind_the_orders():
+def test_layout_has_what_most_orders_lack_behind_the_orders():
     data, state = rich().checkpoint(), checkpoint.decode(rich().checkpoint())
-    parts = (state.orders, state.switches, state.plans)
-    assert [len(part) for part in parts] == [22, 2, 3]
-    assert data[checkpoint.HEADER.itemsize : -16] == b"".join(part.tobytes() for part in parts)
-    assert state.orders.tobytes() == rich().orders(hidden=True).tobytes()
+    assert [len(part) for part in state] == [1, 22, 14, 2, 3]
+    assert data[:-16] == b"".join(part.tobytes() for part in state)
+    assert whole(state).orders.tobytes() == rich().orders(hidden=True).tobytes()
+    assert parts(whole(state)).extras.tobytes() == state.extras.tobytes()
+    plain = np.delete(state.orders["order_id"], state.extras["place"])
+    assert sorted(plain.tolist()) == [4, 13, 17, 18, 19, 20, 21, 23]
     assert state.switches["account"].tolist() == [2, 1]
     assert state.plans["phase"].tolist() == [Phase.HALTED, Phase.CLOSED, Phase.PRE_OPEN]
     assert checkpoint.encode(state) == data

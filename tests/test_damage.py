@@ -1,10 +1,13 @@
 """What is no checkpoint: damaged bytes, and books that cannot be under a checksum that fits."""
 
+import hashlib
+
 import numpy as np
 import pricetime as pt
 import pytest
 from model.blotter import SECOND
 from model.books import BOOKS, rich, small
+from model.saved import parts, whole
 from model.tapes import tape
 from pricetime import BOUND, ORDER, STP, TIF, Flag, Parameter, Phase, Side, checkpoint
 from pricetime.records import Mark, OrderState
@@ -71,6 +74,13 @@ def test_damage_is_told_as_such():
 
 def forged(change, make=small):
     """The checkpoint of a book with its state changed, under a checksum that fits."""
+    state = whole(checkpoint.decode(make().checkpoint()))
+    changed = change(state)
+    return checkpoint.encode(parts(state if changed is None else changed))
+
+
+def miswritten(change, make=rich):
+    """The same, where the records themselves are changed, in which orders are cut in two."""
     state = checkpoint.State(*(part.copy() for part in checkpoint.decode(make().checkpoint())))
     changed = change(state)
     return checkpoint.encode(state if changed is None else changed)
@@ -367,21 +377,83 @@ def test_refusal_names_the_order():
         pt.Book.restore(forged(put("orders", "remaining", 6, at=5)))
 
 
+# -- impossible layout ----------------------------------------------------------------------------
+
+
+def more_extras(*places, **values):
+    """More extra records, of the orders at these places, with these values or none."""
+
+    def change(state):
+        extras = np.zeros(len(places), checkpoint.EXTRA)
+        extras["place"] = places
+        for name, value in values.items():
+            extras[name] = value
+        extras = np.concatenate([state.extras, extras])
+        return state._replace(extras=extras[np.argsort(extras["place"], kind="stable")])
+
+    return change
+
+
+MISWRITTEN = {  # of the 22 orders of the rich book; the one at place 5 is plain, and buys 3 at 97
+    "an extra that says nothing": (more_extras(5, displayed=3), "order 20 that says nothing"),
+    "a plain order displayed less": (more_extras(5, displayed=2), "canonical order"),
+    "a plain order not displayed": (more_extras(5), "canonical order"),
+    "a plain order with a trigger": (more_extras(5, displayed=3, trigger=1), "order 20 cannot be"),
+    "a plain order with a partner": (
+        more_extras(5, displayed=3, partner=7),
+        "links do not point both",
+    ),
+    "two extras of an order": (more_extras(0, displayed=1), "not in the order of their orders"),
+    "extras out of order": (in_order(1, 0, *range(2, 14), part="extras"), "not in the order"),
+    "an extra of no order": (more_extras(22, displayed=1), r"at place 22, but 22 orders"),
+    "an extra far away": (more_extras(2**64 - 1, displayed=1), r"place 18446744073709551615"),
+    "an extra missing": (in_order(*range(13), part="extras"), "order 15 "),
+    "an extra of another order": (put("extras", "place", 5, at=3), "canonical order"),
+    "an iceberg without its peak": (in_order(0, *range(2, 14), part="extras"), "order 1 cannot"),
+}
+
+
+@pytest.mark.parametrize("case", MISWRITTEN)
+def test_impossible_layout_is_refused(case):
+    change, words = MISWRITTEN[case]
+    with pytest.raises(ValueError, match=words):
+        pt.Book.restore(miswritten(change))
+
+
+@pytest.mark.parametrize("name", ["orders", "extras", "switches", "plans"])
+def test_count_that_does_not_fit_the_bytes_is_told(name):
+    data = bytearray(rich().checkpoint()[: -checkpoint.CHECKSUM_BYTES])
+    at = checkpoint.HEADER.fields[name][1]
+    for count in (2**64 - 1, data[at] + 1, data[at] - 1):
+        data[at : at + 8] = count.to_bytes(8, "little")
+        sealed = bytes(data) + hashlib.blake2b(data, digest_size=16).digest()
+        with pytest.raises(ValueError, match=rf"has {len(sealed)} bytes, but .*{count} {name}"):
+            pt.Book.restore(sealed)
+
+
+def test_bytes_between_the_parts_are_refused():
+    whole_bytes = rich().checkpoint()[: -checkpoint.CHECKSUM_BYTES]
+    for cut in (whole_bytes[:-8], whole_bytes + bytes(8)):
+        with pytest.raises(ValueError, match="22 orders, 14 extras, 2 switches, 3 plans make"):
+            pt.Book.restore(cut + hashlib.blake2b(cut, digest_size=16).digest())
+
+
+@pytest.mark.parametrize("forge", [forged, miswritten])
 @pytest.mark.parametrize("make", BOOKS.values(), ids=BOOKS)
 @pytest.mark.parametrize("seed", range(4))
-def test_any_content_is_refused_or_makes_a_sound_book(seed, make):
+def test_any_content_is_refused_or_makes_a_sound_book(seed, make, forge):
     rng = np.random.default_rng(seed)
     futures = [tape(seed, profile, 30) for profile in ("noise", "everything", "auctions")]
 
     def change(state):
-        part = state[int(rng.choice([0, 1, 1, 1, 2, 3]))]
+        part = state[int(rng.choice([0, 1, 1, 1, *range(2, len(state))]))]
         raw = part.view(np.uint8).reshape(-1)
         at = rng.integers(0, max(len(raw), 1), rng.integers(1, 4))
         if len(raw):
             raw[at] = rng.choice([0, 1, 2, 127, 128, 255, rng.integers(256)], len(at))
 
     for number in range(500):
-        data = forged(change, make)
+        data = forge(change, make)
         try:
             book = pt.Book.restore(data)
         except ValueError:

@@ -1,11 +1,11 @@
-"""records.py and engine/records.pxd say the same: every value, every field, in order."""
+"""records.py, checkpoint.py and engine/records.pxd say the same: every value, every field."""
 
 import re
 from pathlib import Path
 
 import numpy as np
 import pytest
-from pricetime import records
+from pricetime import checkpoint, records
 
 SOURCE = Path(__file__).parents[1] / "engine" / "records.pxd"
 PREFIXES = {
@@ -23,8 +23,22 @@ PREFIXES = {
     "Parameter": "PARAMETER_",
     "Reason": "REASON_",
 }
-STRUCTS = {"Command": "COMMAND", "Event": "EVENT", "LevelRow": "LEVEL", "OrderRow": "ORDER"}
-SIZES = {"COMMAND": 64, "EVENT": 96, "LEVEL": 24, "ORDER": 112}
+DTYPES = {
+    "Command": records.COMMAND,
+    "Event": records.EVENT,
+    "LevelRow": records.LEVEL,
+    "OrderRow": records.ORDER,
+    "PlainRow": checkpoint.PLAIN,
+    "ExtraRow": checkpoint.EXTRA,
+}
+SIZES = {
+    "Command": 64,
+    "Event": 96,
+    "LevelRow": 24,
+    "OrderRow": 112,
+    "PlainRow": 64,
+    "ExtraRow": 56,
+}
 
 
 def blocks(opening):
@@ -58,27 +72,27 @@ def test_kernel_counts_the_parameters():
     assert dict(dict(enums())["Parameter"])["PARAMETERS"] == max(records.Parameter) + 1
 
 
-@pytest.mark.parametrize("struct", STRUCTS)
+@pytest.mark.parametrize("struct", DTYPES)
 def test_record_has_the_kernels_fields_in_order(struct):
     structs = {title.split(":")[0].strip(): lines for title, lines in blocks("struct")}
-    dtype = getattr(records, STRUCTS[struct])
+    dtype = DTYPES[struct]
     assert [(name, dtype[name]) for name in dtype.names] == [
         (name, np.dtype(kind.removesuffix("_t"))) for kind, name in structs[struct]
     ]
 
 
 def test_kernel_has_no_other_struct():
-    assert [title.split(":")[0].strip() for title, _ in blocks("struct")] == list(STRUCTS)
+    assert [title.split(":")[0].strip() for title, _ in blocks("struct")] == list(DTYPES)
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_record_size(name):
-    assert getattr(records, name).itemsize == SIZES[name]
+    assert DTYPES[name].itemsize == SIZES[name]
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_record_has_no_padding(name):
-    dtype = getattr(records, name)
+    dtype = DTYPES[name]
     ends = np.cumsum([dtype[field].itemsize for field in dtype.names]).tolist()
     assert [dtype.fields[field][1] for field in dtype.names] == [0, *ends[:-1]]
     assert dtype.itemsize == ends[-1]
@@ -86,11 +100,11 @@ def test_record_has_no_padding(name):
 
 @pytest.mark.parametrize("name", SIZES)
 def test_every_field_stands_at_a_multiple_of_its_size(name):
-    dtype = getattr(records, name)
+    dtype = DTYPES[name]
     assert all(dtype.fields[field][1] % dtype[field].itemsize == 0 for field in dtype.names)
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_record_is_little_endian(name):
-    dtype = getattr(records, name)
+    dtype = DTYPES[name]
     assert all(dtype[field].str[0] in "<|" for field in dtype.names)
