@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,18 +14,28 @@ BORDER = Path(__file__).parents[1] / "engine" / "_book.pyx"
 
 # A layer imports what stands before it, and a module of its own layer's folder.
 LAYERS = (
+    "release",
     "records",
     "instrument",
     "checkpoint",
     "result",
     "_book",
+    "log",
+    "runner",
+    "venue",
     "__init__",
+    "progress",
     "replay",
     "demo",
+    "tools",
+    "serve",
     "cli",
     "__main__",
 )
-BASE = LAYERS[: LAYERS.index("replay")]
+BASE = LAYERS[: LAYERS.index("progress")]
+
+
+TYPES_ALONE = "typing_extensions"  # under TYPE_CHECKING, never at run time
 
 
 def imported(source):
@@ -90,8 +101,13 @@ def test_imports_run_one_way():
 def test_base_modules_import_numpy_and_the_standard_library_alone():
     for name, others in modules():
         if layer(name) in BASE:
-            roots = {other.split(".")[0] for other in others} - {"numpy", "pricetime"}
+            roots = {other.split(".")[0] for other in others} - {"numpy", "pricetime", TYPES_ALONE}
             assert roots <= sys.stdlib_module_names, name
+
+
+def test_what_is_for_types_alone_is_not_imported():
+    code = f"import pricetime, sys; sys.exit({TYPES_ALONE!r} in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_records_import_nothing_of_ours():

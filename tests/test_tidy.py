@@ -158,6 +158,8 @@ def documented_constants():
 @pytest.mark.parametrize("public", pt.__all__)
 def test_every_public_name_has_a_docstring(public):
     thing = getattr(pt, public)
+    if public == "__version__":
+        return
     if not (inspect.isclass(thing) or inspect.isroutine(thing)):
         assert public in set(documented_constants())
         return

@@ -2,6 +2,17 @@
 
 from pricetime._book import Book, Result
 from pricetime.instrument import Instrument
+from pricetime.log import (
+    Diverged,
+    Fenced,
+    LogBusy,
+    LogDamaged,
+    LogError,
+    LogFailed,
+    LogTrimmed,
+    LogVersion,
+    OutcomeUnknown,
+)
 from pricetime.records import (
     BOUND,
     COMMAND,
@@ -23,9 +34,19 @@ from pricetime.records import (
     Side,
     Status,
 )
+from pricetime.release import __version__
 from pricetime.result import Trade
-
-__version__ = "0.1.0"
+from pricetime.venue import (
+    Answer,
+    AsyncMarket,
+    AsyncVenue,
+    Fill,
+    Market,
+    Overloaded,
+    TokenReused,
+    UnknownInstrument,
+    Venue,
+)
 
 __all__ = [
     "BOUND",
@@ -35,20 +56,39 @@ __all__ = [
     "ORDER",
     "STP",
     "TIF",
+    "Answer",
+    "AsyncMarket",
+    "AsyncVenue",
     "Book",
+    "Diverged",
     "EventFlag",
     "EventKind",
+    "Fenced",
+    "Fill",
     "Flag",
     "Instrument",
     "Kind",
+    "LogBusy",
+    "LogDamaged",
+    "LogError",
+    "LogFailed",
+    "LogTrimmed",
+    "LogVersion",
     "Mark",
+    "Market",
     "OrderState",
     "OrderType",
+    "OutcomeUnknown",
+    "Overloaded",
     "Parameter",
     "Phase",
     "Reason",
     "Result",
     "Side",
     "Status",
+    "TokenReused",
     "Trade",
+    "UnknownInstrument",
+    "Venue",
+    "__version__",
 ]

@@ -227,6 +227,7 @@ class Instrument:
     """Most live orders of one account; 0 is no limit."""
     _tick: _Unit = field(init=False, compare=False)
     _lot: _Unit = field(init=False, compare=False)
+    _money: _Unit = field(init=False, compare=False)
     _table: _Table = field(init=False, compare=False)
     _parameters: tuple[tuple[str, int], ...] = field(init=False, compare=False)
 
@@ -272,6 +273,7 @@ class Instrument:
         put(self, "lot_size", _decimal(lot.digits, lot.decimals))
         put(self, "_tick", tick)
         put(self, "_lot", lot)
+        put(self, "_money", money)
         table = NO_TABLE if tick_table is None else _read_table(tick_table, tick)
         rows = tuple((self.price(n), self.price(step)) for n, step in zip(*table, strict=True))
         put(self, "_table", table)
@@ -386,6 +388,23 @@ class Instrument:
         Raises ValueError if it is no whole number of lots or out of bounds, TypeError for a float.
         """
         return _count(quantity, self._lot, "quantity", 1)
+
+    def units(self, amount: Number) -> int:
+        """An amount of money as a number of ticks times lots, below 2^62; 0 is one.
+
+        Raises ValueError if it is no whole number of them or out of bounds, TypeError for a float.
+        """
+        return _count(amount, self._money, "amount", 0)
+
+    def amount(self, units: SupportsIndex) -> Decimal:
+        """The money of so many ticks times lots, with the decimals of both; 0 may remain.
+
+        Raises ValueError outside 0..2^62 - 1, TypeError for what is not an int.
+        """
+        count = _integer(units, "a number of ticks times lots")
+        if not 0 <= count < BOUND:
+            raise ValueError(f"{_show(count)} ticks times lots are outside 0..2^62 - 1")
+        return _decimal(count * self._money.digits, self._money.decimals)
 
     def price(self, ticks: SupportsIndex) -> Decimal:
         """The price of so many ticks, legal or not, with the tick's number of decimals.

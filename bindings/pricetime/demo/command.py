@@ -207,7 +207,7 @@ def _parts(options: argparse.Namespace, live: bool, stop: _Interrupt) -> None:
 
 def _race(options: argparse.Namespace, exchange: Exchange, live: bool, stop: _Interrupt) -> None:
     """The part as fast as it goes, with a progress bar on a terminal."""
-    from pricetime.replay.progress import Bar
+    from pricetime.progress import Bar
 
     with Bar(INSTRUMENT.name, quiet=not live) as bar:
         exchange.race(

@@ -1,0 +1,280 @@
+"""A venue for asyncio: the loop never waits for a disk or for matching, only tasks do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from decimal import Decimal
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from pricetime._book import Book
+from pricetime.instrument import Instrument
+from pricetime.log.batch import Records
+from pricetime.log.protocol import Log
+from pricetime.log.sqlite import Durability
+from pricetime.records import EVENT
+from pricetime.venue.answer import Answer
+from pricetime.venue.core import Core
+from pricetime.venue.desk import Desk
+from pricetime.venue.request import Make, Request, events_alone
+from pricetime.venue.retention import Point, trim_point
+from pricetime.venue.retention import archive as copy
+from pricetime.venue.shared import (
+    WINDOW,
+    Level,
+    array_parts,
+    define,
+    id_max,
+    levels,
+    make_core,
+    price_or_none,
+)
+from pricetime.venue.token import Token
+from pricetime.venue.worker import Worker
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from pricetime.venue.request import Fields
+
+__all__ = ["AsyncMarket", "AsyncVenue"]
+
+T = TypeVar("T")
+
+
+class Inbox:
+    """Brings what the venue's thread has found out to a loop: one wake-up for a whole group."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._items: deque[tuple[Request, bytes | None, bool, BaseException | None]] = deque()
+        self._awake = False
+
+    def settle(
+        self, request: Request, events: bytes | None, repeated: bool, error: BaseException | None
+    ) -> None:
+        """Lets the loop resolve a request's future; from any thread."""
+        self._items.append((request, events, repeated, error))
+        if not self._awake:
+            self._awake = True
+            with suppress(RuntimeError):  # the loop has ended, and all who waited with it
+                self._loop.call_soon_threadsafe(self._deliver)
+
+    def _deliver(self) -> None:
+        self._awake = False
+        while self._items:
+            request, events, repeated, error = self._items.popleft()
+            future = request.future
+            if future.done():  # its task has given up waiting
+                continue
+            if events is None:
+                future.set_exception(error)
+            else:
+                future.set_result(request.make(request, events, repeated))
+
+
+class Link:
+    """The one way from a loop to a venue's thread and back."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker = worker
+        self._inbox = Inbox()
+        self._loop = asyncio.get_running_loop()
+
+    def send(
+        self,
+        name: str,
+        data: bytes,
+        make: Make,
+        token: Token | None,
+        **fields: Unpack[Fields],
+    ) -> asyncio.Future[Any]:
+        """Sends commands; the future has what is made of their events once they are durable."""
+        future = self._loop.create_future()
+        request = Request(
+            name, data, self._inbox.settle, token=token, future=future, make=make, **fields
+        )
+        self.worker.put(request)
+        return future
+
+    async def ask(self, answer: Callable[[Core], T]) -> T:
+        """Has a question answered between two groups."""
+        return await asyncio.wrap_future(self.worker.ask(answer))
+
+
+class AsyncVenue:
+    """`Venue` for asyncio: `async with pt.AsyncVenue("venue.db") as venue: …`.
+
+    The file is opened, and recovered from, in a thread as the block begins. Commands that many
+    tasks await at once share one fsync. The rest is as for Venue.
+    """
+
+    def __init__(
+        self,
+        log: str | PathLike[str] | Log,
+        *,
+        durability: Durability = "commit",
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        self._make = lambda: Worker(lambda: make_core(log, durability, clock))
+        self._markets: dict[str, AsyncMarket] = {}
+        self._link: Link | None = None
+
+    async def open(self) -> AsyncVenue:
+        """Opens the log and recovers the books."""
+        if self._link is not None:
+            raise RuntimeError("this venue is open already")
+        self._link = Link(await asyncio.to_thread(self._make))
+        return self
+
+    async def close(self) -> None:
+        """Does what was sent before, then lets go of the log. Twice is once."""
+        if self._link is not None:
+            await asyncio.to_thread(self._link.worker.close)
+
+    async def __aenter__(self) -> AsyncVenue:
+        return await self.open()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def _linked(self) -> Link:
+        if self._link is None:
+            raise RuntimeError("this venue is not open yet: use it in `async with`")
+        return self._link
+
+    async def add(self, instrument: Instrument, **parameters: Any) -> AsyncMarket:
+        """The market of an instrument, which is added if it is new; see Venue.add."""
+        definition = define(instrument, parameters)
+        await self._linked().ask(lambda core: core.add(definition))
+        return await self.market(instrument.name)
+
+    async def market(self, name: str) -> AsyncMarket:
+        """The market of an instrument that was added; UnknownInstrument where there is none."""
+        market = self._markets.get(name)
+        if market is None:
+            link = self._linked()
+            definition = await link.ask(lambda core: core.definition(name))
+            market = self._markets[name] = AsyncMarket(link, definition.instrument)
+        return market
+
+    async def markets(self) -> list[str]:
+        """The names of all instruments."""
+        return await self._linked().ask(lambda core: list(core.definitions))
+
+    async def submit(self, name: str, commands: Records, *, token: Token | None = None) -> Records:
+        """Carries out an array of COMMAND; see Venue.submit."""
+        link = self._linked()
+        window: deque[asyncio.Future[bytes]] = deque()
+        done: list[bytes] = []
+        for part, mark in array_parts(commands, token):
+            sent = link.send(name, part.tobytes(), events_alone, mark, id_max=id_max(part))
+            window.append(sent)
+            if len(window) == WINDOW:
+                done.append(await window.popleft())
+        while window:
+            done.append(await window.popleft())
+        return np.frombuffer(b"".join(done), EVENT)
+
+    async def events(
+        self, name: str, after: int = 0, *, follow: bool = True
+    ) -> AsyncIterator[Records]:
+        """The events of an instrument after a sequence: history, then live; see Venue.events."""
+        link = self._linked()
+        loop = asyncio.get_running_loop()
+        changed = asyncio.Event()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(changed.set)
+
+        await link.ask(lambda core: core.watch(name, wake))
+        reader = await asyncio.to_thread(link.worker.reader)
+        try:
+            while True:
+                closed = link.worker.closed
+                changed.clear()
+                batches = reader.events(name, after)
+                while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                    after = batch.last
+                    yield batch.records
+                if closed or not follow:
+                    return
+                await changed.wait()
+        finally:
+            reader.close()
+            link.worker.unwatch(wake)
+
+    async def trim(
+        self, name: str, archive: str | PathLike[str] | None = None, *, before: int | None = None
+    ) -> Point:
+        """Where the history of an instrument begins from now on; see Venue.trim."""
+        link = self._linked()
+        await link.ask(lambda core: core.definition(name))
+        reader = await asyncio.to_thread(link.worker.reader)
+        try:
+            point = await asyncio.to_thread(trim_point, reader, name, before)
+            if archive is not None:
+                await asyncio.to_thread(copy, reader, name, Path(archive), point)
+        finally:
+            reader.close()
+        while await link.ask(lambda core: core.trim(name, point)):
+            pass
+        return point
+
+
+class AsyncMarket(Desk[Awaitable[Answer]]):
+    """One instrument of a venue: await `limit`, `cancel` … for an Answer that is durable."""
+
+    def __init__(self, link: Link, instrument: Instrument) -> None:
+        self.instrument = instrument
+        self._link = link
+
+    def _send(
+        self,
+        data: bytes,
+        *,
+        money: bool = False,
+        token: Token | None = None,
+        **fields: Unpack[Fields],
+    ) -> Awaitable[Answer]:
+        make = self._answer_money if money else self._answer
+        return self._link.send(self.instrument.name, data, make, token, **fields)
+
+    async def look(self, view: Callable[[Book], T]) -> T:
+        """What a function makes of the book; see Market.look."""
+        return await self._link.ask(lambda core: view(core.runner(self.instrument.name).book))
+
+    async def best_bid(self) -> Decimal | None:
+        """The highest price at which somebody buys, or None."""
+        return price_or_none(self.instrument, await self.look(lambda book: book.best_bid))
+
+    async def best_ask(self) -> Decimal | None:
+        """The lowest price at which somebody sells, or None."""
+        return price_or_none(self.instrument, await self.look(lambda book: book.best_ask))
+
+    async def bids(self, depth: int | None = None, *, hidden: bool = False) -> list[Level]:
+        """The best `depth` levels of buyers, None for all; see Book.bids."""
+        rows = await self.look(lambda book: book.bids(depth, hidden=hidden))
+        return levels(self.instrument, rows)
+
+    async def asks(self, depth: int | None = None, *, hidden: bool = False) -> list[Level]:
+        """The best `depth` levels of sellers, None for all; see Book.asks."""
+        rows = await self.look(lambda book: book.asks(depth, hidden=hidden))
+        return levels(self.instrument, rows)
+
+    async def state_hash(self) -> str:
+        """32 hexadecimal digits that name the book's state; see Book.state_hash."""
+        return await self.look(lambda book: book.state_hash())

@@ -1,0 +1,22 @@
+"""A client's token as the key that a log keeps, and the mark of what was asked under it."""
+
+import hashlib
+
+__all__ = ["TOKEN_BYTES_MAX", "Token", "token_key"]
+
+Token = str | bytes
+"""What a client names one thing to be done by."""
+
+TOKEN_BYTES_MAX = 256
+
+
+def token_key(token: Token | None) -> bytes:
+    """16 bytes that stand for a token, b"" for None; raises TypeError and ValueError."""
+    if token is None:
+        return b""
+    if not isinstance(token, str | bytes):
+        raise TypeError(f"token {token!r} is a {type(token).__name__}: pass a str or bytes")
+    given = token.encode() if isinstance(token, str) else token
+    if not 1 <= len(given) <= TOKEN_BYTES_MAX:
+        raise ValueError(f"a token of {len(given)} bytes: it has 1 to {TOKEN_BYTES_MAX}")
+    return hashlib.blake2b(given, digest_size=16).digest()
