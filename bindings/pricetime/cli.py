@@ -13,7 +13,16 @@ from importlib.util import find_spec
 
 __all__ = ["main"]
 
-COMMANDS = ("pricetime.replay.command", "pricetime.demo")  # modules, in the order of the help
+COMMANDS = (  # modules, in the order of the help
+    "pricetime.replay.command",
+    "pricetime.demo",
+    "pricetime.serve",
+    "pricetime.tools.log",
+    "pricetime.tools.export",
+    "pricetime.tools.verify",
+    "pricetime.tools.trim",
+    "pricetime.tools.migrate",
+)
 
 ABOUT = """\
 A price-time matching engine for Python: commands in, events out, millions a second.
@@ -33,6 +42,15 @@ EXAMPLES = {
     "replay": "match a day of a real exchange and compare with what it did:\n"
     "    pricetime replay AAPL_2012-06-21_34200000_57600000_message_10.csv --plot day.png",
     "demo": "see the book at work on a made-up flow, no file needed:\n    pricetime demo",
+    "run": "a venue as a process, over a file, for clients that send lines of JSON:\n"
+    "    pricetime run venue.db --instrument BTC_EUR 0.01 0.00001 --listen 127.0.0.1:7000",
+    "log": "see what happened on it, and what happens:\n"
+    "    pricetime log venue.db --market BTC_EUR --follow",
+    "export": "its history as Parquet, for DuckDB, Polars and the like:\n"
+    "    pricetime export venue.db --to history",
+    "verify": "check every byte of it:\n    pricetime verify venue.db",
+    "trim": "move old history into an archive:\n"
+    "    pricetime trim venue.db --archive venue-2026.db",
 }
 
 

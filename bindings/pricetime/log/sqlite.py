@@ -7,7 +7,7 @@ a commit one write and one fsync, which all that wait share.
 
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -74,6 +74,10 @@ class SqliteLog:
         self.durability: Durability = durability
         self._connect = connect
         self._epoch = 0  # the one in which we write; 0: not yet taken
+        if str(path) == ":memory:":  # which SQLite takes for no file, and readers for one
+            raise LogError(
+                "':memory:' is no file: pass pricetime.log.MemoryLog() for one in memory"
+            )
         if self.path.is_dir():
             raise LogError(f"{self.path} is a folder: name a file in it")
         self._holder = Holder(self.path)
@@ -101,7 +105,13 @@ class SqliteLog:
         new = is_new(self._connection)
         if not new:
             check_file(self._connection, self.path)
-        execute("PRAGMA journal_mode = WAL")
+        # To its last row: if the switch fails, SQLite says so only there.
+        (mode,) = execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise LogError(
+                f"{self.path}: SQLite cannot keep a write-ahead log there (its journal mode is "
+                f"{mode}): put the file into a folder on a local disk"
+            )
         execute(f"PRAGMA synchronous = {DURABILITIES[self.durability]}")
         execute("PRAGMA fullfsync = ON")  # elsewhere than on macOS it means nothing
         execute("PRAGMA cell_size_check = ON")
@@ -193,6 +203,10 @@ class SqliteLog:
 
     def close(self) -> None:
         try:
+            # As the last one to close would: readers that are still there do not, and who then
+            # copies the file alone should have all of it.
+            with suppress(sqlite3.Error):
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             self._connection.close()
         finally:
             self._holder.close()

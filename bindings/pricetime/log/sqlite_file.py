@@ -40,6 +40,7 @@ __all__ = [
     "file_version",
     "is_new",
     "told",
+    "venue_state",
 ]
 
 APPLICATION_ID = 0x5054494D  # "PTIM", in the file's header: `file` and sqlite3 show it
@@ -164,6 +165,12 @@ def check_file(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
+def venue_state(connection: sqlite3.Connection, path: Path) -> VenueState:
+    """The venue's row; raises LogDamaged."""
+    row = connection.execute("SELECT state FROM venue").fetchone()
+    return VenueState.unpack(row[0] if row else None, str(path))
+
+
 def check_witness(path: Path, state: VenueState, commits: int) -> None:
     """Raises LogDamaged where the file has fewer commits than were acknowledged."""
     if state.commits < commits:
@@ -183,10 +190,14 @@ def told(path: Path, doing: str, *, writing: bool = False) -> Iterator[None]:
         raise _translate(str(error), f"{path}: {doing}", writing) from error
 
 
+DAMAGE = ("malformed", "not a database", "decode", "no such", "unsupported file format")
+"""What SQLite says of a file whose bytes make no sense: a table or a column may be gone as well."""
+
+
 def _translate(text: str, what: str, writing: bool) -> LogError:
     # By text, as Python 3.10 does not tell SQLite's codes. They are in its own source, unchanged
     # for twenty years.
-    if "malformed" in text or "not a database" in text or "decode" in text:
+    if any(sign in text for sign in DAMAGE):
         return LogDamaged(f"{what}: {text}; `pricetime verify` says what can still be read")
     if "full" in text:
         return LogFailed(f"{what}: the disk is full; nothing of it was done, make room and go on")

@@ -13,10 +13,15 @@ from pricetime.log.batch import (
     unpack_part,
 )
 from pricetime.log.errors import LogDamaged, LogError, LogTrimmed
+from pricetime.log.holder import witnessed
 from pricetime.log.protocol import Tail
-from pricetime.log.sqlite_file import State, check_file, told
+from pricetime.log.sqlite_file import State, check_file, check_witness, told, venue_state
 
 __all__ = ["Lane", "SqliteReader", "lanes"]
+
+
+INDEX = "sqlite_autoindex_instrument_1"  # of names: they stand on pages of their own
+READ_BYTES = 1 << 20  # of batches that are read ahead
 
 
 class Lane:
@@ -38,18 +43,14 @@ class Lane:
 
     def commands(self, position: int, end: int) -> Iterator[Commands]:
         """The batches from a position to a later one."""
-        rows = self.connection.execute(
-            "SELECT position, batch FROM commands WHERE instrument = ? AND position >= ? "
-            "ORDER BY position",
-            (self.number, position),
-        )
-        for at, data in rows:
+        for at, data in self._rows("commands", "position", position):
             if at != position:
                 break
             where = f"{self.path}: commands of {self.name} after {at}"
             batch = unpack_commands(data, self.name, where)
-            if batch.position <= position:
-                raise LogDamaged(f"{where}: they end at {batch.position}")
+            begin = batch.position - len(batch.records)
+            if begin != position:
+                raise LogDamaged(f"{where}: these are the commands after {begin}")
             position = batch.position
             yield batch
             if position == end:
@@ -69,12 +70,8 @@ class Lane:
             "SELECT max(sequence) FROM events WHERE instrument = ? AND sequence <= ?",
             (self.number, after + 1),
         ).fetchone()
-        rows = self.connection.execute(
-            "SELECT sequence, batch FROM events WHERE instrument = ? AND sequence >= ? "
-            "ORDER BY sequence",
-            (self.number, start if start is not None else after + 1),
-        )
-        for first, data in rows:
+        begin = start if start is not None else after + 1
+        for first, data in self._rows("events", "sequence", begin):
             where = f"{self.path}: events of {self.name} from {first}"
             batch = unpack_events(data, self.name, where)
             if batch.first > after + 1 or batch.last <= after:
@@ -89,6 +86,28 @@ class Lane:
             f"{self.path}: events of {self.name} from {after + 1} are missing; the last one should "
             f"be {end}"
         )
+
+    def _rows(self, table: str, key: str, begin: int) -> Iterator[tuple[int, bytes]]:
+        """The rows from a place on, some at a time: who waits between two of them, as a slow client
+        makes us do, would else keep SQLite from using its write-ahead log anew."""
+        while True:
+            rows: list[tuple[int, bytes]] = []
+            size = 0
+            cursor = self.connection.execute(
+                f"SELECT {key}, batch FROM {table} WHERE instrument = ? AND {key} >= ? "
+                f"ORDER BY {key}",
+                (self.number, begin),
+            )
+            for row in cursor:
+                rows.append(row)
+                size += len(row[1]) if isinstance(row[1], bytes) else 0  # damaged: told later
+                if size >= READ_BYTES:
+                    break
+            cursor.close()
+            if not rows:
+                return
+            yield from rows
+            begin = rows[-1][0] + 1
 
     def _check_begin(self, what: str, after: int) -> None:
         """Raises LogTrimmed where what is missing after a place was trimmed."""
@@ -126,25 +145,39 @@ class Lane:
 
 
 def lanes(connection: sqlite3.Connection, path: Path) -> dict[str, Lane]:
-    """The instruments of a file by name."""
-    rows = connection.execute("SELECT number, name, definition FROM instrument ORDER BY number")
+    """The instruments of a file by name; raises LogDamaged where one has gone from its table."""
+    rows = connection.execute(
+        "SELECT number, name, definition FROM instrument ORDER BY number"
+    ).fetchall()
+    (count,) = connection.execute(
+        f"SELECT count(name) FROM instrument INDEXED BY {INDEX}"
+    ).fetchone()
+    if count != len(rows):
+        raise LogDamaged(
+            f"{path}: {len(rows)} instruments are in their table, but {count} in its index; "
+            "`pricetime verify` says what can still be read"
+        )
     return {row[1]: Lane(connection, path, row) for row in rows}
 
 
 class SqliteReader:
     """Reads a venue file, also while a venue writes to it; changes nothing in it.
 
-    For one thread. Raises LogError where there is no file, LogVersion, LogDamaged.
+    For one thread. Raises LogError where there is no file, LogVersion, LogDamaged; also where the
+    file has fewer commits than were acknowledged, unless it is to be read without a `witness`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, witness: bool = True) -> None:
         if not path.is_file():
             raise LogError(f"{path} is not there, or is no file")
         self.path = path
+        commits = witnessed(path)  # before the file is read, as both may grow
         with told(path, "open"):
             self.connection = _connect_to_read(path)
             try:
                 check_file(self.connection, path)
+                if witness:
+                    check_witness(path, venue_state(self.connection, path), commits)
             except BaseException:
                 self.connection.close()
                 raise
@@ -158,12 +191,19 @@ class SqliteReader:
 
     def instruments(self) -> dict[str, str]:
         with told(self.path, "read instruments"):
-            self._lanes = lanes(self.connection, self.path)
+            for lane in self.lanes().values():
+                lane.state()  # whose checksum covers the name and the definition as well
         return {name: lane.definition for name, lane in self._lanes.items()}
+
+    def lanes(self) -> dict[str, Lane]:
+        """The instruments by name, which are not looked at any closer."""
+        with told(self.path, "read instruments"):
+            self._lanes = lanes(self.connection, self.path)
+        return self._lanes
 
     def lane(self, name: str) -> Lane:
         """An instrument; LogError where there is none of that name."""
-        if name not in self._lanes and name not in self.instruments():
+        if name not in self._lanes and name not in self.lanes():
             known = ", ".join(self._lanes) or "none"
             raise LogError(f"{self.path} has no instrument {name!r}; it has {known}")
         return self._lanes[name]

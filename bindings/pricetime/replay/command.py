@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from time import perf_counter
 
+from pricetime.progress import Bar
 from pricetime.replay import bitstamp, bme, drive, itch, lobster
 from pricetime.replay.layout import FORMATS, layout_of
 from pricetime.replay.output import EventFile, check_target, replacing, require
-from pricetime.progress import Bar
 from pricetime.replay.report import as_json, as_text
 from pricetime.replay.source import ReplayError, Source
 from pricetime.replay.tape import Progress, Tape

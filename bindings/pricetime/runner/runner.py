@@ -65,8 +65,8 @@ class Runner:
         self.stream = stream
         self.checkpoint_commands = checkpoint_commands
         self._parts: list[bytes] = []  # of a checkpoint, still to be stored, the last one first
-        self._start(new_book)
         self._tail = stream.tail()
+        self._start(new_book)
         self._standing: Iterator[Events] = iter(())
         if self.book.sequence < self._tail.sequence:
             self._standing = stream.published(self.book.sequence)
@@ -87,12 +87,18 @@ class Runner:
         state = saved.Saved(new_book(), Tokens(), 0)
         self._checkpoint_command = self._checkpoint_time = 0
         for position in self.stream.checkpoints():
+            where = f"checkpoint of {self.name} at {position}"
             try:
-                data = self.stream.checkpoint(position)
-                state = saved.unpack(data, f"checkpoint of {self.name} at {position}")
+                found = saved.unpack(self.stream.checkpoint(position), where)
+                if found.book.sequence > self._tail.sequence:  # they would be told with a gap
+                    raise LogDamaged(
+                        f"{where}: it is behind event {found.book.sequence}, but events stand up "
+                        f"to {self._tail.sequence} only"
+                    )
             except LogDamaged as error:
                 logger.warning("%s; taking the one before it", error)
                 continue
+            state = found
             self._checkpoint_command = state.book.commands
             self._checkpoint_time = state.book.timestamp
             break
@@ -191,12 +197,13 @@ class Runner:
         return self.book.commands - self._checkpoint_command
 
     def reopen(self, stream: Stream) -> None:
-        """Goes on with a stream of the same log, which has rolled back; what was being stored of a
-        checkpoint is void."""
+        """Goes on with a stream of the same log, which has rolled back."""
         self.stream = stream
-        if self._parts:
-            self._parts.clear()
-            self._checkpoint_command = 0
+
+    def drop_checkpoint(self) -> None:
+        """Forgets the checkpoint that was taken last, which is not stored whole."""
+        self._parts.clear()
+        self._checkpoint_command = 0
 
     @property
     def storing(self) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from decimal import Decimal
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
@@ -17,7 +19,7 @@ import numpy as np
 from pricetime._book import Book
 from pricetime.instrument import Instrument
 from pricetime.log.batch import Records
-from pricetime.log.protocol import Log
+from pricetime.log.protocol import Log, Reader
 from pricetime.log.sqlite import Durability
 from pricetime.records import EVENT
 from pricetime.venue.answer import Answer
@@ -30,6 +32,7 @@ from pricetime.venue.shared import (
     WINDOW,
     Level,
     array_parts,
+    check_after,
     define,
     id_max,
     levels,
@@ -109,6 +112,58 @@ class Link:
         return await asyncio.wrap_future(self.worker.ask(answer))
 
 
+class Reading:
+    """A reader that threads use for a loop, one at a time. A task that is cancelled does not wait
+    for its thread, and a reader that is closed beneath one brings the process down."""
+
+    reader: Reader
+
+    def __init__(self, make_reader: Callable[[], Reader]) -> None:
+        self._make_reader = make_reader
+        self._loop = asyncio.get_running_loop()
+        self._opened = False
+        self._busy: asyncio.Future[Any] = self._loop.create_future()
+        self._busy.set_result(None)
+
+    async def open(self) -> None:
+        """Makes the reader."""
+        await self.run(self._open)
+
+    def _open(self) -> None:
+        self.reader = self._make_reader()
+        self._opened = True
+
+    async def run(self, act: Callable[[], T]) -> T:
+        """Does something in a thread."""
+        busy = self._busy = self._loop.run_in_executor(None, act)
+        return await asyncio.shield(busy)
+
+    def close(self) -> None:
+        """Closes the reader, now or when the thread that uses it is done."""
+        if self._busy.done():
+            self._close(self._busy)
+        else:
+            self._busy.add_done_callback(self._close)
+
+    def _close(self, busy: asyncio.Future[Any]) -> None:
+        if not busy.cancelled():
+            busy.exception()  # which is nobody's any more
+        if self._opened:
+            self.reader.close()
+
+
+def close_unused(opened: Future[Worker]) -> None:
+    """Closes a venue that nobody waits for any more, so that it does not hold its file."""
+    if opened.exception() is None:
+        opened.result().close()
+
+
+def retrieve(sent: asyncio.Future[Any]) -> None:
+    """Takes note of an error that nobody waits for, which asyncio would report as forgotten."""
+    if not sent.cancelled():
+        sent.exception()
+
+
 class AsyncVenue:
     """`Venue` for asyncio: `async with pt.AsyncVenue("venue.db") as venue: …`.
 
@@ -123,7 +178,7 @@ class AsyncVenue:
         durability: Durability = "commit",
         clock: Callable[[], int] | None = None,
     ) -> None:
-        self._make = lambda: Worker(lambda: make_core(log, durability, clock))
+        self._make: Callable[[], Worker] = lambda: Worker(lambda: make_core(log, durability, clock))
         self._markets: dict[str, AsyncMarket] = {}
         self._link: Link | None = None
 
@@ -131,7 +186,20 @@ class AsyncVenue:
         """Opens the log and recovers the books."""
         if self._link is not None:
             raise RuntimeError("this venue is open already")
-        self._link = Link(await asyncio.to_thread(self._make))
+        opened: Future[Worker] = Future()
+
+        def make() -> None:
+            try:
+                opened.set_result(self._make())
+            except BaseException as error:
+                opened.set_exception(error)
+
+        try:
+            await asyncio.to_thread(make)
+        except asyncio.CancelledError:
+            opened.add_done_callback(close_unused)
+            raise
+        self._link = Link(opened.result())
         return self
 
     async def close(self) -> None:
@@ -181,6 +249,7 @@ class AsyncVenue:
         done: list[bytes] = []
         for part, mark in array_parts(commands, token):
             sent = link.send(name, part.tobytes(), events_alone, mark, id_max=id_max(part))
+            sent.add_done_callback(retrieve)  # one part's error is told, for all
             window.append(sent)
             if len(window) == WINDOW:
                 done.append(await window.popleft())
@@ -192,6 +261,7 @@ class AsyncVenue:
         self, name: str, after: int = 0, *, follow: bool = True
     ) -> AsyncIterator[Records]:
         """The events of an instrument after a sequence: history, then live; see Venue.events."""
+        check_after(after)
         link = self._linked()
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()
@@ -201,21 +271,22 @@ class AsyncVenue:
                 loop.call_soon_threadsafe(changed.set)
 
         await link.ask(lambda core: core.watch(name, wake))
-        reader = await asyncio.to_thread(link.worker.reader)
+        reading = Reading(link.worker.reader)
         try:
+            await reading.open()
             while True:
                 closed = link.worker.closed
                 changed.clear()
-                batches = reader.events(name, after)
-                while (batch := await asyncio.to_thread(next, batches, None)) is not None:
+                batches = reading.reader.events(name, after)
+                while (batch := await reading.run(partial(next, batches, None))) is not None:
                     after = batch.last
                     yield batch.records
                 if closed or not follow:
                     return
                 await changed.wait()
         finally:
-            reader.close()
             link.worker.unwatch(wake)
+            reading.close()
 
     async def trim(
         self, name: str, archive: str | PathLike[str] | None = None, *, before: int | None = None

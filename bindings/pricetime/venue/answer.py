@@ -13,7 +13,8 @@ from pricetime.records import EVENT, EventKind, Reason, Status
 
 __all__ = ["Answer", "Fill"]
 
-OWN = (EventKind.ACCEPTED, EventKind.AMENDED, EventKind.REPLACED)
+OWN = (EventKind.ACCEPTED, EventKind.AMENDED, EventKind.REPLACED, EventKind.CANCELLED)
+"""How what a command does to its own order begins, where the reason is none or USER."""
 
 
 class Fill(NamedTuple):
@@ -47,13 +48,13 @@ class Answer:
     @cached_property
     def _ticks_and_lots(self) -> Result:
         """The same in ticks and lots."""
-        begun = int(self.events["sequence"][0]) - 1
-        # What fell due first may have been about the same order.
-        for event in self.events[::-1]:
-            if event["order_id"] == self.order_id and event["kind"] in OWN:
-                begun = int(event["sequence"]) - 1
-                break
-        return _result(self._data, self.order_id, begun)
+        # What fell due first may have been about the same order. It carries other reasons.
+        events = self.events
+        own = (events["order_id"] == self.order_id) & np.isin(events["kind"], OWN)
+        own &= np.isin(events["reason"], (0, Reason.USER))
+        own[-1] |= events["kind"][-1] == EventKind.REJECTED
+        first = int(np.argmax(own))  # 0 if there is none
+        return _result(self._data, self.order_id, int(events["sequence"][first]) - 1)
 
     @property
     def status(self) -> Status:

@@ -27,7 +27,7 @@ from pricetime.log.errors import (
     OutcomeUnknown,
 )
 from pricetime.log.protocol import Log
-from pricetime.records import EVENT
+from pricetime.records import EVENT, EventKind
 from pricetime.runner import CHECKPOINT_COMMANDS, Runner
 from pricetime.runner.tokens import Seen
 from pricetime.venue.definition import Definition
@@ -158,6 +158,8 @@ class Core:
                     "change does by SET"
                 )
             return
+        if name in self._broken:
+            raise self._broken[name]
         definition.new_book()  # raises for parameters that a book cannot have
         self._guarded(lambda: self.log.add(name, definition.dump()))
         self.definitions[name] = definition
@@ -213,6 +215,7 @@ class Core:
                     self.definitions[name] = Definition.load(text)
                 except (ValueError, TypeError, KeyError, AttributeError) as error:
                     self._broken[name] = LogDamaged(f"{name}: its definition is damaged: {error}")
+                    logger.error("%s cannot be used: %s", name, self._broken[name])
         for name in self.definitions:
             try:
                 self.runner(name)
@@ -301,19 +304,31 @@ class Core:
         return outcomes
 
     def _process_one(self, runner: Runner, group: list[Request]) -> list[tuple[Request, Outcome]]:
-        batch = Sequenced(runner.book, max(self.now, runner.book.timestamp))
-        refused: list[tuple[Request, Outcome]] = [
-            (request, error) for request in group if (error := batch.add(request))
-        ]
+        outcomes: list[tuple[Request, Outcome]] = []
+        batch = self._sequenced(runner)
+        for request in group:
+            if batch.must_wait(request):
+                outcomes += self._carry_out(runner, batch)
+                batch = self._sequenced(runner)
+            error = batch.add(request)
+            if error is not None:
+                outcomes.append((request, error))
         if not group:
             batch.add_clock()
-        if not batch.count:
-            return refused
-        self._touched[runner.name] = runner.position
+        if batch.count:
+            outcomes += self._carry_out(runner, batch)
+        return outcomes
+
+    def _sequenced(self, runner: Runner) -> Sequenced:
+        return Sequenced(runner.book, max(self.now, runner.book.timestamp))
+
+    def _carry_out(self, runner: Runner, batch: Sequenced) -> list[tuple[Request, Outcome]]:
+        """Appends, processes and publishes one batch."""
+        self._touched.setdefault(runner.name, runner.position)
         runner.stream.append(batch.records(), batch.tokens())
         (done,) = runner.step()
         self._note_due(runner)
-        return refused + batch.outcomes(done)
+        return batch.outcomes(done)
 
     def checkpoint(self, name: str) -> None:
         """Takes a checkpoint of what is committed; the groups that come store it, a part each."""
@@ -330,6 +345,9 @@ class Core:
         if isinstance(outcome, BaseException):
             request.settle(request, None, False, outcome)
         elif isinstance(outcome, bytes):
+            if request.free_ids and outcome[-EVENT.itemsize] == EventKind.REJECTED:
+                # What was refused has the id that its event has, now and when it is asked again.
+                request.order_id = first_id(np.frombuffer(outcome, EVENT), request.free_ids)
             request.settle(request, outcome, False, None)
         else:
             try:
@@ -363,7 +381,7 @@ class Core:
             ) from None
         data = b"".join(parts)
         if request.free_ids:
-            request.order_id = first_id(np.frombuffer(data, EVENT))
+            request.order_id = first_id(np.frombuffer(data, EVENT), request.free_ids)
         return data
 
     # --- when the log fails
@@ -379,7 +397,7 @@ class Core:
             value = act()
             self.log.commit()
         except Fenced as error:
-            self._fenced = error  # to roll back would be to take over in turn
+            self._fence(error)
             raise
         except Exception as error:
             logger.error("a group of commands failed: %s", error)
@@ -393,6 +411,8 @@ class Core:
         positions = dict(self._touched)
         self._failed = True
         self._timers_from = self.now + TIMERS_PAUSE_NS
+        for runner in self._storing.values():
+            runner.drop_checkpoint()
         self._storing.clear()
         for name in positions:  # these books are ahead of the log
             self._runners.pop(name, None)
@@ -405,12 +425,18 @@ class Core:
             logger.error("the log cannot be rolled back yet: %s", second)
         return error
 
+    def _fence(self, error: Fenced) -> None:
+        """From now on does nothing: whatever it did, the later holder would not know of it."""
+        self._fenced = error
+        self._storing.clear()
+        self._due.clear()
+
     def _rollback(self) -> None:
         """Goes on from what is committed."""
         try:
             self.log.rollback()
         except Fenced as error:
-            self._fenced = error
+            self._fence(error)
             raise
         self._failed = False
         for name, runner in self._runners.items():
@@ -431,7 +457,8 @@ class Core:
             while self._waiting:
                 self.step()
             for name, runner in list(self._runners.items()):
-                if runner.behind >= CLOSING_COMMANDS and not runner.storing:
+                worth = runner.behind >= CLOSING_COMMANDS and not runner.storing
+                if worth and self._fenced is None:
                     self.checkpoint(name)
             while self._storing:
                 self._guarded(lambda: self._process({}))

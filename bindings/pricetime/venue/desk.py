@@ -29,10 +29,13 @@ __all__ = ["Desk", "Token", "parameter_value"]
 Reply = TypeVar("Reply")
 
 RECORD = struct.Struct("<BBBBBBHIIQqqqqQ")  # a record of COMMAND
-LARGEST = {  # what the fields that callers give may hold
-    "side": 0xFF, "tif": 0xFF, "stp": 0xFF, "flags": 0xFFFF, "account": 0xFFFFFFFF,
-    "expires": 0xFFFFFFFF, "order_id": 0xFFFFFFFFFFFFFFFF, "slot": 0xFFFFFFFFFFFFFFFF,
+BOUNDS = {  # what the fields that callers give may hold
+    "side": (0, 0xFF), "order_type": (0, 0xFF), "tif": (0, 0xFF), "stp": (0, 0xFF),
+    "flags": (0, 0xFFFF), "account": (0, 0xFFFFFFFF), "expires": (0, 0xFFFFFFFF),
+    "order_id": (0, 0xFFFFFFFFFFFFFFFF), "slot": (0, 0xFFFFFFFFFFFFFFFF),
+    "price": (-(1 << 63), (1 << 63) - 1),
 }  # fmt: skip
+TRAILING = (OrderType.TRAILING_STOP, OrderType.TRAILING_STOP_LIMIT)
 
 Code = SupportsIndex | str
 """A value of an enum: itself, its number or its name."""
@@ -100,10 +103,10 @@ def pack(
         )  # fmt: skip
     except struct.error:
         values = locals()
-        for name, most in LARGEST.items():
+        for name, (least, most) in BOUNDS.items():
             value = values[name]
-            if not 0 <= index(value, name) <= most:
-                raise OverflowError(f"{name} {value} is outside 0..{most}") from None
+            if not least <= index(value, name) <= most:
+                raise OverflowError(f"{name} {value} is outside {least}..{most}") from None
         raise
 
 
@@ -127,7 +130,7 @@ def parameter_value(instrument: Instrument, parameter: int, value: Any) -> int:
     if parameter in PARAMETERS:
         count: int = getattr(instrument, PARAMETERS[parameter])(value)
         return count
-    return code(STP, value, "value")
+    return code(STP, value, "value") if parameter == Parameter.STP else index(value, "value")
 
 
 class Desk(ABC, Generic[Reply]):
@@ -387,14 +390,19 @@ class Desk(ABC, Generic[Reply]):
         and offset); None keeps it as it is when the command's turn comes."""
         if price is None and quantity is None and trigger is None:
             raise TypeError("amend changes a price, a quantity or a trigger: give at least one")
-        ticks, lots = self.instrument.ticks, self.instrument.lots
         given: dict[str, Any] = {}
-        if price is not None:
-            given["price"] = ticks(price)
+        off_table: ValueError | None = None
+        for name, value in (("price", price), ("trigger", trigger)):
+            if value is not None:
+                try:
+                    given[name] = self.instrument.ticks(value)
+                except ValueError as error:  # but what trails counts distances
+                    if self.instrument.tick_table is None:
+                        raise
+                    given[name] = self.instrument.distance(value)
+                    off_table = error
         if quantity is not None:
-            given["quantity"] = lots(quantity)
-        if trigger is not None:
-            given["trigger"] = ticks(trigger)
+            given["quantity"] = self.instrument.lots(quantity)
         asked = pack(Kind.AMEND, order_id=order_id, account=account, **given)
 
         def build(book: Book) -> bytes:
@@ -402,6 +410,8 @@ class Desk(ABC, Generic[Reply]):
             kept = {"price": 0, "quantity": 1, "trigger": 0}
             if row is not None:
                 kept = {key: int(row[key]) for key in kept}
+                if off_table is not None and row["order_type"] not in TRAILING:
+                    raise off_table
             return pack(Kind.AMEND, order_id=order_id, account=account, **(kept | given))
 
         return self._send(asked, token=token, order_id=order_id.__index__(), build=build)
@@ -428,10 +438,11 @@ class Desk(ABC, Generic[Reply]):
         side, price, quantity: None for the old order's when the command's turn comes, of quantity
         what remains of it.
         """
-        ticks, lots = self.instrument.ticks, self.instrument.lots
         number = 0 if new_id is None else index(new_id, "new_id")
+        entered = code(OrderType, order_type, "order_type")
+        ticks = self.instrument.distance if entered in TRAILING else self.instrument.ticks
         terms: dict[str, Any] = {
-            "order_type": code(OrderType, order_type, "order_type"),
+            "order_type": entered,
             "tif": code(TIF, tif, "tif"),
             "stp": code(STP, stp, "stp"),
             "flags": flags,
@@ -447,7 +458,7 @@ class Desk(ABC, Generic[Reply]):
         if price is not None:
             given["price"] = ticks(price)
         if quantity is not None:
-            given["quantity"] = lots(quantity)
+            given["quantity"] = self.instrument.lots(quantity)
         asked = pack(Kind.REPLACE, **terms, **given)
 
         def build(book: Book) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 
 from pricetime._book import Book
 from pricetime.log.batch import NO_TOKENS, TOKEN, Records
-from pricetime.records import COMMAND, EVENT, EventKind, Kind
+from pricetime.records import COMMAND, EVENT, EventKind, Kind, Side
 from pricetime.runner import Done
 from pricetime.runner.tokens import Seen
 from pricetime.venue.token import Token, token_key
@@ -132,6 +132,11 @@ class Sequenced:
         self.count += request.count
         return None
 
+    def must_wait(self, request: Request) -> bool:
+        """Whether a request must see in the book what the ones before it do."""
+        ids_end = self._next_id + request.free_ids - 1 > ID_LAST and request.free_ids > 0
+        return self.count > 0 and (request.build is not None or ids_end)
+
     def add_clock(self) -> None:
         """Adds a command that lets time pass, for nobody."""
         self._data.append(CLOCK.tobytes())
@@ -141,7 +146,7 @@ class Sequenced:
         """The first of so many ids that nobody has, as a book gives them: behind the highest; at
         the end of ids the lowest."""
         first = self._next_id
-        if first + count - 1 > (ID_LAST if count == 1 else ID_LAST - 1):
+        if first + count - 1 > ID_LAST:
             first = self._lowest
             while any(self._book.order(first + i, hidden=True) is not None for i in range(count)):
                 first += 1
@@ -190,7 +195,10 @@ class Sequenced:
         ]
 
 
-def first_id(events: Records) -> int:
-    """The id that a command's order was given, from its events."""
-    accepted = events["order_id"][events["kind"] == EventKind.ACCEPTED]
-    return int(accepted[0] if len(accepted) else events["order_id"][-1])
+def first_id(events: Records, count: int) -> int:
+    """The first of so many ids that a command's order was given, from its events."""
+    accepted = events[events["kind"] == EventKind.ACCEPTED]
+    if not len(accepted):
+        return int(events["order_id"][-1])
+    ask_alone = count == 2 and int(accepted["side"][0]) == Side.SELL
+    return int(accepted["order_id"][0]) - ask_alone

@@ -18,8 +18,8 @@ from pricetime.log.sqlite import Durability, SqliteLog
 from pricetime.records import COMMAND, Kind, Parameter
 from pricetime.venue.core import Core
 from pricetime.venue.definition import Definition
-from pricetime.venue.desk import parameter_value
-from pricetime.venue.request import BATCH_MAX
+from pricetime.venue.desk import index, parameter_value
+from pricetime.venue.request import BATCH_MAX, ID_LAST
 from pricetime.venue.token import Token, token_key
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ __all__ = [
     "WINDOW",
     "Level",
     "array_parts",
+    "check_after",
     "define",
     "id_max",
     "levels",
@@ -72,7 +73,7 @@ def define(instrument: Instrument, parameters: dict[str, Any]) -> Definition:
     book = {}
     for name, value in parameters.items():
         if name == "max_orders":
-            book[name] = int(value)
+            book[name] = index(value, name)
             continue
         if name.upper() not in Parameter.__members__:
             raise TypeError(f"{name!r} is no parameter of a book")
@@ -84,10 +85,11 @@ def array_parts(commands: Records, token: Token | None) -> Iterator[tuple[Record
     """An array in parts that one request may have, each with a token of its own."""
     if not isinstance(commands, np.ndarray) or commands.dtype != COMMAND or commands.ndim != 1:
         raise TypeError("commands must be a one-dimensional numpy array of pricetime.COMMAND")
-    if len(commands) <= BATCH_MAX:
-        yield commands, token
-        return
     mark = token_key(token)
+    if len(commands) <= BATCH_MAX:
+        if len(commands):
+            yield commands, token
+        return
     for number, begin in enumerate(range(0, len(commands), BATCH_MAX)):
         yield (
             commands[begin : begin + BATCH_MAX],
@@ -95,10 +97,22 @@ def array_parts(commands: Records, token: Token | None) -> Iterator[tuple[Record
         )
 
 
+def check_after(after: int) -> int:
+    """The sequence that events are asked for behind; raises ValueError, TypeError."""
+    if index(after, "after") < 0:
+        raise ValueError(f"after {after} is below 0: it is the last sequence that you have, or 0")
+    return after
+
+
 def id_max(commands: Records) -> int:
     """The highest id that they name for new orders, 0 for none."""
-    new = commands["order_id"][commands["kind"] == Kind.NEW]
-    return int(new.max()) if len(new) else 0
+    kinds, ids = commands["kind"], commands["order_id"]
+    named = (
+        ids[kinds == Kind.NEW],
+        ids[(kinds == Kind.QUOTE) & (ids < ID_LAST)] + np.uint64(1),
+        commands["slot"][kinds == Kind.REPLACE],
+    )
+    return max((int(some.max()) for some in named if len(some)), default=0)
 
 
 def levels(instrument: Instrument, rows: Records) -> list[Level]:

@@ -29,6 +29,7 @@ from pricetime.venue.shared import (
     WINDOW,
     Level,
     array_parts,
+    check_after,
     define,
     id_max,
     levels,
@@ -124,6 +125,7 @@ class Venue:
     def events(self, name: str, after: int = 0, *, follow: bool = True) -> Iterator[Records]:
         """The events of an instrument after a sequence, in arrays of EVENT: history, then live as
         they become durable, until the venue is closed; without `follow`, history alone."""
+        check_after(after)
         changed = threading.Event()
         self._worker.ask(lambda core: core.watch(name, changed.set)).result()
         reader = self._worker.reader()

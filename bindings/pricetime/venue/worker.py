@@ -34,6 +34,8 @@ class Worker:
 
     def put(self, item: Request | Question) -> None:
         """Hands something over; raises LogError once the venue is closing, and Overloaded."""
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a question cannot ask its own venue: use what it is given")
         with self._lock:
             if self._closing:
                 raise LogError("this venue is closed") from self._closed_by

@@ -1,0 +1,1 @@
+"""Real venues that really die: by signals, at system calls, on full disks; and who looks after."""
