@@ -182,6 +182,19 @@ def test_dates_are_those_of_the_events_in_utc(go, tmp_path):
     assert files(tmp_path / "to" / "commands") == names, "each command was done on that day"
 
 
+def test_a_day_begins_at_midnight_to_the_nanosecond(go, tmp_path):
+    commands = deals(2)
+    commands["timestamp"] = [START + 10 * SECOND - 1, START + 10 * SECOND]
+    with pt.Venue(tmp_path / "venue.db", clock=lambda: START) as venue:
+        venue.add(EUR)
+        venue.submit(EUR.name, commands)
+    go(tmp_path / "venue.db", tmp_path / "to")
+    assert files(tmp_path / "to" / "events") == [
+        "date=2025-12-31/BTC_EUR-000000000001.parquet",
+        "date=2026-01-01/BTC_EUR-000000000002.parquet",
+    ]
+
+
 def test_the_date_of_a_command_is_that_on_which_it_was_done(go, tmp_path):
     path = tmp_path / "venue.db"
     odd = deals(3)

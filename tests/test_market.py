@@ -206,6 +206,10 @@ def test_a_refusal_is_an_answer_with_a_reason(counter):
     assert repr(answer) == expected
 
 
+def test_a_refused_replace_names_the_order_that_was_to_go(counter):
+    assert counter.replace(99, "buy", 50, 1).order_id == 99
+
+
 def test_what_remains_of_an_amount_is_money(counter):
     counter.limit("sell", 50, 1)
     answer = counter.spend("buy", "50.505")
@@ -240,6 +244,7 @@ def test_a_repeated_answer_says_so(counter):
         lambda d: d.cancel(7, token="t"),
         lambda d: d.amend(7, price=61, token="t"),
         lambda d: d.replace(7, price=61, token="t"),
+        lambda d: d.replace(99, "buy", 1, 1, token="t"),
         lambda d: d.replace(99, "buy", 1, 1, new_id=8, token="t"),
         lambda d: d.mass_cancel(token="t"),
         lambda d: d.arm(5, LATER, token="t"),

@@ -102,7 +102,8 @@ class Events(NamedTuple):
     records: Records
     """EVENT, at least one"""
     position: int
-    """where in the log of commands the book stands behind them"""
+    """where in the log of commands the book stands behind them; of what is only a first part of the
+    events of a batch of commands, that of the events before"""
     digest: str
     """the state hash of the book behind them, or "" """
 

@@ -167,7 +167,8 @@ class SqliteReader:
     file has fewer commits than were acknowledged, unless it is to be read without a `witness`.
     """
 
-    def __init__(self, path: Path, *, witness: bool = True) -> None:
+    def __init__(self, path: str | Path, *, witness: bool = True) -> None:
+        path = Path(path)
         if not path.is_file():
             raise LogError(f"{path} is not there, or is no file")
         self.path = path

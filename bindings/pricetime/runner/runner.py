@@ -126,7 +126,9 @@ class Runner:
             part = events[begin : begin + EVENTS_MAX]
             last = begin + EVENTS_MAX >= len(events)
             digest = self._digest() if last else ""
-            self.stream.publish(Events(part, position if last else self.position, digest))
+            # So a batch's position is behind the one before only where its commands are complete.
+            reached = position if last else self.stream.tail().position
+            self.stream.publish(Events(part, reached, digest))
 
     def _digest(self) -> str:
         """The state hash where one is due: often where it is cheap, less so for large books."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -21,9 +21,6 @@ from pricetime.venue.definition import Definition
 from pricetime.venue.desk import index, parameter_value
 from pricetime.venue.request import BATCH_MAX, ID_LAST
 from pricetime.venue.token import Token, token_key
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = [
     "WINDOW",

@@ -109,7 +109,8 @@ class Venue:
     def submit(self, name: str, commands: Records, *, token: Token | None = None) -> Records:
         """Carries out an array of COMMAND; returns their events, durable, as an array of EVENT.
 
-        More than 65,536 commands go in parts, each of which is done whole or not at all. token: the
+        More than 65,536 commands go in parts, each of which is done whole or not at all; where one
+        fails, those behind it may have been done: send all again with the same token. token: the
         same again does nothing and is answered with the events of the first time.
         """
         window: deque[Future[bytes]] = deque()
