@@ -234,7 +234,6 @@ LEFT = {"closed": closed, "killed": killed}
 
 def flip_many(folder: Path, every: int, seed: int, left: Iterable[str] = LEFT) -> Counter:
     """One byte in `every` of venues that were left so, from a random first one on."""
-    logging.getLogger("pricetime").setLevel(logging.CRITICAL)
     dice = random.Random(seed)
     place = folder / "place"
     place.mkdir()
@@ -258,6 +257,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1, help="of which, and of the bits (default 1)")
     parser.add_argument("--left", choices=LEFT, help="only of the venue that was left so")
     options = parser.parse_args()
+    logging.getLogger("pricetime").setLevel(logging.CRITICAL)
     began = time.monotonic()
     left = [options.left] if options.left else LEFT
     with tempfile.TemporaryDirectory() as folder:
