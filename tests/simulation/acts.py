@@ -263,6 +263,11 @@ def errors(world: "Venues") -> list[tuple[str, str, int, Strike]]:
         file.pending.clear()
         raise apsw.IOError
 
+    def killed(file: File | None) -> None:
+        file.pending.clear()
+        world.process.machine.dead = True
+        world.cut = "kill"
+
     def reverted(file: File | None) -> None:
         file.pending.clear()
         file.content[:] = file.platter
@@ -283,13 +288,14 @@ def errors(world: "Venues") -> list[tuple[str, str, int, Strike]]:
         ("write error", "write", 1, broken),
         ("read error", "read", 1, broken),
         ("sync error, data kept", "sync", world.rng.choice((1, 2, 2, 3)), broken),
-        ("sync error, then a full disk", "sync", 1, full_soon),
+        *(2 * [("sync error, then a full disk", "sync", 1, full_soon)]),
         ("stuck sync", "sync", 3, stuck),
     ]
     if world.durable:  # else what is lost had been acknowledged: nobody promises more
         found += [
             ("sync error, data dropped", "sync", 1, dropped),
             ("sync error, data reverted", "sync", 1, reverted),
+            *(3 * [("sync error, data dropped, and a kill", "sync", 1, killed)]),
         ]
     return found
 

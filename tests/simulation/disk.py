@@ -178,3 +178,5 @@ class Machine:
                     self.armed.remove(armed)
                 self.struck += 1
                 armed.strike(file)
+                if self.dead:  # nothing else can befall it
+                    return

@@ -25,6 +25,7 @@ DISK = (
     "sync error, data kept",
     "sync error, data dropped",
     "sync error, data reverted",
+    "sync error, data dropped, and a kill",
     "sync error, then a full disk",
     "stuck sync",
     "clock jumps forward",

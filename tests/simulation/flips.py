@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["flip"]
 
+STATE = "bit flip in a state"
 CHECKPOINT = "bit flip in a checkpoint"
 TABLES = {
     "bit flip in commands": "commands",
@@ -135,7 +136,7 @@ def same_events(truth: Truth, book: Book) -> bool:
 def flip_bit(world: "Venues", stored: dict[str, list[bytes]]) -> str:
     """Flips one bit; the name of where."""
     choice = places(world, stored)
-    kind = world.rng.choice(list(choice))
+    kind = world.rng.choice([*choice, *(choice.keys() & {STATE})])
     file, at = world.rng.choice(choice[kind])
     bit = world.rng.randrange(8)
     if file is None:
@@ -153,9 +154,9 @@ def flip_bit(world: "Venues", stored: dict[str, list[bytes]]) -> str:
 def stored_bytes(world: "Venues") -> dict[str, list[bytes]]:
     """What stands in the file, by the name of a fault that may befall it."""
     log = world.process.log
-    found = {"bit flip in a state": [log._state.pack()]}
+    found = {STATE: [log._state.pack()]}
     for name, definition in log.instruments().items():
-        found["bit flip in a state"].append(log.stream(name).state.pack(name, definition))
+        found[STATE].append(log.stream(name).state.pack(name, definition))
     for kind, table in TABLES.items():
         rows = log._connection.execute(f"SELECT batch FROM {table} ORDER BY rowid")
         found[kind] = [batch[:REACH] for (batch,) in rows]

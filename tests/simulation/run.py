@@ -22,7 +22,7 @@ from typing import NamedTuple
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from simulation.faults import BROKER, DISK, Faults
+from simulation.faults import BROKER, DISK, Crash, Faults
 from simulation.process import playground
 from simulation.runners import Runners
 from simulation.sabotage import SABOTAGES
@@ -68,7 +68,7 @@ def run_chunk(
         for seed in range(first, first + count):
             try:
                 history(seed, faults, say).run()
-            except Exception as error:
+            except (Exception, Crash) as error:
                 failed.append((seed, f"{type(error).__name__}: {error}"))
             done += 1
             if len(failed) == failures:

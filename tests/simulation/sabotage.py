@@ -28,6 +28,7 @@ from pricetime.venue.core import Core, Question
 from pricetime.venue.request import Sequenced
 
 from . import vfs
+from .process import Process
 
 __all__ = ["SABOTAGES", "Sabotage"]
 
@@ -156,6 +157,12 @@ def _() -> Iterator[None]:
         self._streams = {}
 
     with patch.object(SqliteLog, "rollback", stay):
+        yield
+
+
+@breaks("build on what a failed sync has left in the write-ahead log", "disk")
+def _() -> Iterator[None]:
+    with patch.object(Process, "renew", lambda self, path: None):
         yield
 
 

@@ -23,6 +23,7 @@ from pricetime.log.batch import (
 from pricetime.log.errors import Fenced, LogError
 from pricetime.log.holder import Holder
 from pricetime.log.protocol import Tail
+from pricetime.log.renew import renew
 from pricetime.log.sqlite_file import (
     State,
     VenueState,
@@ -66,6 +67,7 @@ class SqliteLog:
         durability: Durability = "commit",
         *,
         connect: Callable[[Path], sqlite3.Connection] = connect,
+        renew: Callable[[Path], None] = renew,
     ) -> None:
         if durability not in DURABILITIES:
             known = " or ".join(map(repr, DURABILITIES))
@@ -73,6 +75,7 @@ class SqliteLog:
         self.path = Path(path)
         self.durability: Durability = durability
         self._connect = connect
+        self._renew = renew
         self._epoch = 0  # the one in which we write; 0: not yet taken
         if str(path) == ":memory:":  # which SQLite takes for no file, and readers for one
             raise LogError(
@@ -133,6 +136,7 @@ class SqliteLog:
         self._lanes = lanes(self._connection, self.path)
         epoch = self._epoch or self._state.epoch + 1
         self._write()
+        self._renew(self.path.with_name(self.path.name + "-wal"))
         self._connection.execute("UPDATE venue SET written_by = ?", (__version__,))
         self._finish(self._state._replace(epoch=epoch))
         self._epoch = epoch
