@@ -152,6 +152,6 @@ def restate(path, name, **changed):
     stream = log.stream(name)
     assert isinstance(stream, SqliteStream)
     stream.state = stream.state._replace(**changed)
-    log._write()
+    stream.change()
     log.commit()
     log.close()

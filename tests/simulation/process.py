@@ -18,6 +18,7 @@ from pricetime.log.errors import LogError
 from pricetime.log.sqlite import SqliteLog
 from pricetime.log.sqlite_read import SqliteReader
 from pricetime.runner import runner as runner_module
+from pricetime.runner import saved as saved_module
 from pricetime.venue import core as core_module
 from pricetime.venue.core import Core
 
@@ -35,7 +36,7 @@ LIMITS = {  # made small, so that a short history meets them
     (runner_module, "CHECKPOINT_PER_ORDER"): 0,
     (runner_module, "DIGEST_COMMANDS"): 7,
     (runner_module, "DIGEST_PER_ORDER"): 0,
-    (runner_module, "PART_BYTES"): 700,
+    (saved_module, "PART_BYTES"): 700,
     (runner_module, "EVENTS_MAX"): 9,
     (core_module, "CLOSING_COMMANDS"): 40,
     (core_module, "GROUP_MAX"): 60,

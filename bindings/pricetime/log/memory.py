@@ -23,11 +23,9 @@ from pricetime.log.batch import (
     unpack_part,
 )
 from pricetime.log.errors import LogDamaged, LogError, LogTrimmed
-from pricetime.log.protocol import Tail
+from pricetime.log.protocol import CHECKPOINTS_KEPT, Tail
 
 __all__ = ["MemoryLog"]
-
-CHECKPOINTS_KEPT = 2  # so that there is one before the newest, should that be damaged
 
 
 class _Stored(NamedTuple):

@@ -15,7 +15,12 @@ from typing import NamedTuple, Protocol
 
 from pricetime.log.batch import Commands, Events, Records
 
-__all__ = ["Log", "Reader", "Stream", "Tail"]
+__all__ = ["CHECKPOINTS_KEPT", "Log", "Reader", "Stream", "Tail"]
+
+
+CHECKPOINTS_KEPT = 2
+"""The newest checkpoints of an instrument that a log keeps: should one be damaged, there is one
+before it."""
 
 
 class Tail(NamedTuple):

@@ -22,7 +22,7 @@ from pricetime.log.batch import (
 )
 from pricetime.log.errors import Fenced, LogError
 from pricetime.log.holder import Holder
-from pricetime.log.protocol import Tail
+from pricetime.log.protocol import CHECKPOINTS_KEPT, Tail
 from pricetime.log.renew import renew
 from pricetime.log.sqlite_file import (
     State,
@@ -32,6 +32,7 @@ from pricetime.log.sqlite_file import (
     create_tables,
     is_new,
     told,
+    venue_state,
 )
 from pricetime.log.sqlite_read import Lane, SqliteReader, lanes
 from pricetime.release import __version__
@@ -46,7 +47,6 @@ never a killed process, may take the newest commands away (never one before them
 DURABILITIES: dict[Durability, str] = {"commit": "FULL", "system": "NORMAL"}
 
 WAL_BYTES_KEPT = 1 << 26  # what SQLite may keep of a write-ahead log that was once large
-CHECKPOINTS_KEPT = 2  # so that there is one before the newest, should that be damaged
 TRIM_MAX = 1 << 16  # commands, and events, that one transaction drops if batches are no larger
 
 
@@ -120,13 +120,13 @@ class SqliteLog:
         execute("PRAGMA cell_size_check = ON")
         execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
         self._streams: dict[str, SqliteStream] = {}
+        self._changed: set[SqliteStream] = set()  # since the last commit
         self._writing = False
         if new:
             execute("BEGIN IMMEDIATE")
             create_tables(self._connection, __version__)
             execute("COMMIT")
-        row = execute("SELECT state FROM venue").fetchone()
-        self._state = VenueState.unpack(row and row[0], str(self.path))
+        self._state = venue_state(self._connection, self.path)
 
     def _take_over(self) -> None:
         """Becomes the one who may write, or stays so: an earlier holder is fenced, from now on."""
@@ -190,11 +190,12 @@ class SqliteLog:
         if not self._writing:
             return
         with told(self.path, "commit", writing=True):
-            for stream in self._streams.values():
+            for stream in self._changed:
                 stream.settle()
             self._finish(self._state)
-        for stream in self._streams.values():
+        for stream in self._changed:
             stream.fresh.clear()
+        self._changed.clear()
 
     def rollback(self) -> None:
         # A new connection, whatever went wrong in the old one. Its first commit overwrites what a
@@ -231,8 +232,13 @@ class SqliteStream:
 
     def write(self, statement: str, values: tuple[object, ...]) -> None:
         with self.told("write", writing=True):
-            self.log._write()
+            self.change()
             self.log._connection.execute(statement, values)
+
+    def change(self) -> None:
+        """Sees to it that a transaction is open, which will write how far it is."""
+        self.log._write()
+        self.log._changed.add(self)
 
     def settle(self) -> None:
         """Writes how far it is, if that has changed."""
@@ -301,7 +307,7 @@ class SqliteStream:
         """Has a new instrument begin behind a position and a sequence, as an archive may."""
         if self.state != State(0, 0, 0):
             raise ValueError(f"{self.name} has begun already: {self.state}")
-        self.log._write()
+        self.change()
         self.state = State(position, sequence, position, position, sequence)
 
     def trim(self, position: int, sequence: int) -> bool:

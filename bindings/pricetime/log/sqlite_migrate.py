@@ -14,11 +14,11 @@ from pricetime.log.holder import Holder
 from pricetime.log.sqlite_file import (
     FILE_VERSION,
     State,
-    VenueState,
     check_file,
     check_witness,
     file_version,
     told,
+    venue_state,
 )
 from pricetime.release import __version__
 
@@ -55,8 +55,7 @@ def _migrate(connection: sqlite3.Connection, path: Path, holder: Holder) -> int:
     execute("PRAGMA synchronous = FULL")
     execute("PRAGMA fullfsync = ON")
     execute("BEGIN IMMEDIATE")
-    (data,) = execute("SELECT state FROM venue").fetchone()
-    venue = VenueState.unpack(data, str(path))
+    venue = venue_state(connection, path)
     check_witness(path, venue, holder.commits)
     rows = execute("SELECT number, name, definition, state FROM instrument").fetchall()
     for number, name, definition, data in rows:

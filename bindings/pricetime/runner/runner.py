@@ -10,12 +10,11 @@ A runner reads no clock and does no waiting; who drives it commits the log betwe
 
 import logging
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
-import numpy as np
-
 from pricetime._book import Book
-from pricetime.log.batch import Events, Records
+from pricetime.log.batch import Events, Records, first_difference
 from pricetime.log.errors import Diverged, LogDamaged, LogTrimmed
 from pricetime.log.protocol import Stream
 from pricetime.runner import saved
@@ -29,7 +28,6 @@ CHECKPOINT_PER_ORDER = 4
 """Commands more for each live order: what taking a checkpoint costs is spread over them."""
 DIGEST_COMMANDS = 65_536
 DIGEST_PER_ORDER = 16
-PART_BYTES = 1 << 19
 EVENTS_MAX = 1 << 17
 """Most events of one batch; what made more is published in several."""
 
@@ -148,18 +146,15 @@ class Runner:
             self._same(events[:count], batch.records[:count])
             if count < len(batch.records):
                 rest = batch._replace(records=batch.records[count:])
-                self._standing = _chain(rest, self._standing)
+                self._standing = chain((rest,), self._standing)
             elif batch.digest and batch.last == self.book.sequence:
                 self._same_state(batch.digest)
             events = events[count:]
 
     def _same(self, made: Records, standing: Records) -> None:
-        if made.tobytes() == standing.tobytes():
+        at = first_difference(made, standing)
+        if at is None:
             return
-        differ = made.view(np.uint8).reshape(len(made), -1) != standing.view(np.uint8).reshape(
-            len(made), -1
-        )
-        at = int(np.flatnonzero(differ.any(axis=1))[0])
         raise Diverged(
             f"{self.name}: event {int(made['sequence'][at])} of command {int(made['command'][at])} "
             f"is {made[at]} now, but {standing[at]} stands published: was the log written by a "
@@ -189,7 +184,7 @@ class Runner:
         self._checkpoint_command = self.book.commands
         self._checkpoint_time = self.book.timestamp
         data = saved.pack(saved.Saved(self.book, self.tokens, self.position))
-        self._parts = [data[i : i + PART_BYTES] for i in range(0, len(data), PART_BYTES)][::-1]
+        self._parts = saved.parts(data)[::-1]
         self._parts_all = len(self._parts)
         self._parts_position = self.position
 
@@ -216,8 +211,3 @@ class Runner:
         """Stores the next part of the checkpoint taken."""
         number = self._parts_all - len(self._parts)
         self.stream.store(self._parts_position, self._parts_all, number, self._parts.pop())
-
-
-def _chain(first: Events, rest: Iterator[Events]) -> Iterator[Events]:
-    yield first
-    yield from rest

@@ -14,12 +14,14 @@ from pricetime.checkpoint import FORMAT_VERSION
 from pricetime.log.errors import LogDamaged, LogVersion
 from pricetime.runner.tokens import SEEN, Tokens
 
-__all__ = ["SAVED_VERSION", "Saved", "pack", "unpack"]
+__all__ = ["SAVED_VERSION", "Saved", "pack", "parts", "unpack"]
 
 SAVED_VERSION = 1
 MAGIC = b"PTRUNNER"
 HEADER = struct.Struct("<8sIIQ")
 CHECKSUM_BYTES = 16
+PART_BYTES = 1 << 19
+"""Most bytes of one part of a checkpoint, as logs store them."""
 BOOK_VERSION = struct.Struct("<8sI")  # how the checkpoint of a book begins
 
 
@@ -40,6 +42,11 @@ def pack(saved: Saved) -> bytes:
     tokens = saved.tokens.pack()
     header = HEADER.pack(MAGIC, SAVED_VERSION, len(saved.tokens), saved.position)
     return b"".join([header, _checksum(header + tokens), tokens, saved.book.checkpoint()])
+
+
+def parts(data: bytes) -> list[bytes]:
+    """A state's bytes in the parts in which a log stores them."""
+    return [data[i : i + PART_BYTES] for i in range(0, len(data), PART_BYTES)]
 
 
 def unpack(data: bytes, where: str) -> Saved:

@@ -23,6 +23,7 @@ from pricetime.serve.protocol import (
     whole,
 )
 from pricetime.venue import Answer, AsyncVenue
+from pricetime.venue.aio import retrieve
 from pricetime.venue.shared import levels
 
 __all__ = ["DEPTH_MAX", "Taken", "take"]
@@ -59,7 +60,7 @@ async def take(venue: AsyncVenue, data: bytes) -> Taken:
         if line.do in COMMANDS:
             market = await venue.market(line.market)
             answer = asyncio.ensure_future(getattr(market, line.do)(**line.parameters))
-            answer.add_done_callback(_look_at)
+            answer.add_done_callback(retrieve)  # a client that left does not look at errors
             return Taken(_answered(number, answer), False)
         if line.do == "events":
             return await _events(venue, line)
@@ -68,12 +69,6 @@ async def take(venue: AsyncVenue, data: bytes) -> Taken:
         if isinstance(error, BadLine):
             number = error.id if number is None else number
         return Taken(_one(_failed(number, error)), False)
-
-
-def _look_at(answer: "asyncio.Future[Answer]") -> None:
-    """Asyncio complains of errors that nobody has looked at; of a client that left nobody does."""
-    if not answer.cancelled():
-        answer.exception()
 
 
 def _failed(number: Any, error: Exception) -> bytes:

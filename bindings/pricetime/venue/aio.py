@@ -10,7 +10,6 @@ from contextlib import suppress
 from decimal import Decimal
 from functools import partial
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -26,8 +25,7 @@ from pricetime.venue.answer import Answer
 from pricetime.venue.core import Core
 from pricetime.venue.desk import Desk
 from pricetime.venue.request import Make, Request, events_alone
-from pricetime.venue.retention import Point, trim_point
-from pricetime.venue.retention import archive as copy
+from pricetime.venue.retention import Point
 from pricetime.venue.shared import (
     WINDOW,
     Level,
@@ -292,18 +290,8 @@ class AsyncVenue:
         self, name: str, archive: str | PathLike[str] | None = None, *, before: int | None = None
     ) -> Point:
         """Where the history of an instrument begins from now on; see Venue.trim."""
-        link = self._linked()
-        await link.ask(lambda core: core.definition(name))
-        reader = await asyncio.to_thread(link.worker.reader)
-        try:
-            point = await asyncio.to_thread(trim_point, reader, name, before)
-            if archive is not None:
-                await asyncio.to_thread(copy, reader, name, Path(archive), point)
-        finally:
-            reader.close()
-        while await link.ask(lambda core: core.trim(name, point)):
-            pass
-        return point
+        # All in one thread: a task that is cancelled must not close what its thread still reads.
+        return await asyncio.to_thread(self._linked().worker.trim, name, archive, before)
 
 
 class AsyncMarket(Desk[Awaitable[Answer]]):

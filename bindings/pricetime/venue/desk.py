@@ -9,6 +9,7 @@ from __future__ import annotations
 import operator
 import struct
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypedDict, TypeVar
 
@@ -269,6 +270,27 @@ class Desk(ABC, Generic[Reply]):
         units = self.instrument.units(amount)
         return self._enter(OrderType.MARKET, side, units, money=True, **terms)
 
+    def _triggered(
+        self,
+        types: tuple[OrderType, OrderType],
+        side: Code,
+        trigger: Number,
+        quantity: Number,
+        price: Number | None,
+        count: Callable[[Number], int],
+        terms: Terms,
+    ) -> Reply:
+        """Sends an order that waits for a trigger. types: without a price, and with one; count: how
+        trigger and price become ticks."""
+        return self._enter(
+            types[price is not None],
+            side,
+            self.instrument.lots(quantity),
+            price=0 if price is None else count(price),
+            trigger=count(trigger),
+            **terms,
+        )
+
     def stop(
         self,
         side: Code,
@@ -280,14 +302,8 @@ class Desk(ABC, Generic[Reply]):
     ) -> Reply:
         """Enters an order that waits until the last price is at or beyond its trigger: at or above
         to buy, at or below to sell. price: its limit then, None for a market order."""
-        return self._enter(
-            OrderType.STOP if price is None else OrderType.STOP_LIMIT,
-            side,
-            self.instrument.lots(quantity),
-            price=0 if price is None else self.instrument.ticks(price),
-            trigger=self.instrument.ticks(trigger),
-            **terms,
-        )
+        types = OrderType.STOP, OrderType.STOP_LIMIT
+        return self._triggered(types, side, trigger, quantity, price, self.instrument.ticks, terms)
 
     def take_profit(
         self,
@@ -300,14 +316,8 @@ class Desk(ABC, Generic[Reply]):
     ) -> Reply:
         """Enters an order that waits until the last price is as good as its trigger: at or below to
         buy, at or above to sell. price: its limit then, None for a market order."""
-        return self._enter(
-            OrderType.TAKE_PROFIT if price is None else OrderType.TAKE_PROFIT_LIMIT,
-            side,
-            self.instrument.lots(quantity),
-            price=0 if price is None else self.instrument.ticks(price),
-            trigger=self.instrument.ticks(trigger),
-            **terms,
-        )
+        types = OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT
+        return self._triggered(types, side, trigger, quantity, price, self.instrument.ticks, terms)
 
     def trailing_stop(
         self,
@@ -320,14 +330,8 @@ class Desk(ABC, Generic[Reply]):
     ) -> Reply:
         """Enters a stop whose trigger follows the last price at an offset, never back. distance:
         from the trigger to the limit that it will have, None for a market order."""
-        return self._enter(
-            OrderType.TRAILING_STOP if distance is None else OrderType.TRAILING_STOP_LIMIT,
-            side,
-            self.instrument.lots(quantity),
-            price=0 if distance is None else self.instrument.distance(distance),
-            trigger=self.instrument.distance(offset),
-            **terms,
-        )
+        count = self.instrument.distance
+        return self._triggered(TRAILING, side, offset, quantity, distance, count, terms)
 
     def quote(
         self,

@@ -19,7 +19,6 @@ __all__ = ["Point", "archive", "trim_point"]
 
 COMMIT_EVENTS = 1 << 17
 """Events behind which what was copied to an archive is committed."""
-PART_BYTES = 1 << 19
 
 Progress = Callable[[float], None]
 """Is told how much is done, 0 to 1."""
@@ -114,9 +113,9 @@ def _archived(reader: Reader, name: str, log: SqliteLog) -> SqliteStream:
 
 
 def _store(stream: Stream, position: int, data: bytes) -> None:
-    parts = range(0, len(data), PART_BYTES)
-    for number, begin in enumerate(parts):
-        stream.store(position, len(parts), number, data[begin : begin + PART_BYTES])
+    parts = saved.parts(data)
+    for number, part in enumerate(parts):
+        stream.store(position, len(parts), number, part)
 
 
 def _check_overlap(reader: Reader, name: str, log: SqliteLog, stream: SqliteStream) -> None:

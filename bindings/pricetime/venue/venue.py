@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from decimal import Decimal
 from os import PathLike
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,8 +22,7 @@ from pricetime.records import EVENT
 from pricetime.venue.answer import Answer
 from pricetime.venue.desk import Desk
 from pricetime.venue.request import Make, Request, events_alone
-from pricetime.venue.retention import Point, trim_point
-from pricetime.venue.retention import archive as copy
+from pricetime.venue.retention import Point
 from pricetime.venue.shared import (
     WINDOW,
     Level,
@@ -153,17 +151,7 @@ class Venue:
         behind what that has. before: the number of a command; it and all behind it stay too.
         Raises LogError where there are no two checkpoints yet, or the archive does not fit.
         """
-        self._worker.ask(lambda core: core.definition(name)).result()
-        reader = self._worker.reader()
-        try:
-            point = trim_point(reader, name, before)
-            if archive is not None:
-                copy(reader, name, Path(archive), point)
-        finally:
-            reader.close()
-        while self._worker.ask(lambda core: core.trim(name, point)).result():
-            pass
-        return point
+        return self._worker.trim(name, archive, before)
 
 
 class Market(Desk[Answer]):

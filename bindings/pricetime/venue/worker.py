@@ -4,12 +4,16 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from os import PathLike
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pricetime.log.errors import LogError
 from pricetime.log.protocol import Reader
 from pricetime.venue.core import Core, Question
 from pricetime.venue.request import Request
+from pricetime.venue.retention import Point, trim_point
+from pricetime.venue.retention import archive as copy
 
 __all__ = ["Worker"]
 
@@ -72,6 +76,21 @@ class Worker:
     def reader(self) -> Reader:
         """A reader of the log, for the calling thread; also once it is closed."""
         return self._core.log.reader()
+
+    def trim(self, name: str, archive: str | PathLike[str] | None, before: int | None) -> Point:
+        """Trims an instrument's history, in the calling thread but for what is dropped; see
+        Venue.trim."""
+        self.ask(lambda core: core.definition(name)).result()
+        reader = self.reader()
+        try:
+            point = trim_point(reader, name, before)
+            if archive is not None:
+                copy(reader, name, Path(archive), point)
+        finally:
+            reader.close()
+        while self.ask(lambda core: core.trim(name, point)).result():
+            pass
+        return point
 
     def unwatch(self, watcher: Callable[[], None]) -> None:
         """Calls a watcher no more."""

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pricetime._book import Book
-from pricetime.log.batch import Commands, Events, Records
+from pricetime.log.batch import Commands, Events, Records, first_difference
 from pricetime.log.errors import LogError
 from pricetime.log.sqlite_file import State
 from pricetime.log.sqlite_read import Lane
@@ -191,18 +191,16 @@ class _Audit:
             self._look(standing)
             begin = int(standing["sequence"][0]) - first
             ours = made[begin : begin + len(standing)]
-            if ours.tobytes() != standing.tobytes():
-                self._differ(ours, standing)
+            at = first_difference(ours, standing)
+            if at is not None:
+                self._differ(ours, standing, at)
                 return
         wrong = self.replay.orders.feed(made)
         if wrong:
             self.findings.damaged(f"event {wrong[0]}: {wrong[1]}", events=wrong[0] - 1)
 
-    def _differ(self, made: Records, standing: Records) -> None:
+    def _differ(self, made: Records, standing: Records, at: int) -> None:
         """Says where; the book and the file have parted, so it goes no further."""
-        rows = (events.view(np.uint8).reshape(len(events), -1) for events in (made, standing))
-        ours, theirs = rows
-        at = int(np.flatnonzero((ours != theirs).any(axis=1))[0])
         sequence = int(standing["sequence"][at])
         fields = [
             f"{name} {standing[name][at]}, not {made[name][at]}"
