@@ -31,10 +31,12 @@ build
 file=$(sanitized "$python" -c 'from pricetime import _book; print(_book.__file__)')
 [[ $file == "$PWD/$lib"/* ]] || { echo "not the sanitized build: $file"; exit 1; }
 
-# Not those of disks, kills and tools: they look at what is around the kernel, in processes of their
-# own, and would take an hour. -s, since pytest would swallow a report.
+# Not those of logs, venues and tools: they see the kernel through Python alone, and would take an
+# hour. -s, since pytest would swallow a report.
 around=()
-for name in simulation kills boundaries disk corruption run verify export log_tool trim; do
+for name in async_venue audit boundaries broker core corruption demo demo_flow desk disk export \
+    kafka_log kills log log_tool market replay_cli replay_tapes run runner simulation sqlite_log \
+    supervisor trim venue venue_events verify; do
     around+=("--ignore=tests/test_$name.py")
 done
 sanitized "$python" -m pytest -q -s -p no:cacheprovider "${around[@]}" "$@" < /dev/null
