@@ -303,6 +303,15 @@ async def test_events_begin_behind_a_sequence(path, after):
 
 
 @story
+async def test_events_begin_behind_one_of_an_array(path):
+    async with pt.AsyncVenue(path) as venue:
+        await venue.add(BTC)
+        first = await venue.submit(NAME, orders(2))
+        await venue.submit(NAME, orders(2, 3))
+        assert await history(venue, first["sequence"][0]) == [2, 3, 4]
+
+
+@story
 async def test_events_that_cannot_be_are_refused(path):
     async with pt.AsyncVenue(path) as venue:
         await venue.add(BTC)

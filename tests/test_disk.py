@@ -14,6 +14,7 @@ import numpy as np
 import pricetime as pt
 import pytest
 from kills.audit import audit
+from pricetime.log import SqliteLog
 
 INSTRUMENT = pt.Instrument("BTC_EUR", tick_size="0.01", lot_size="0.001")
 BATCH = 200
@@ -255,10 +256,48 @@ print(audit(path)["BTC_EUR"].commands)
     assert int(commands) == BATCH * len(done)
 
 
+@needs_root
+def test_a_folder_of_somebody_else_is_one_error(tmp_path):
+    tmp_path.chmod(0o700)
+    code = """
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+try:
+    pt.Venue(path)
+except pt.LogError as error:
+    print(error)
+"""
+    path = tmp_path / "venue.db"
+    assert in_child(code, path) == f"cannot open {path}.lock: Permission denied\n"
+
+
 def test_a_folder_that_is_missing_is_named(tmp_path):
     path = tmp_path / "nowhere" / "venue.db"
     with pytest.raises(pt.LogError, match=f"{path}.*No such file or directory"):
         pt.Venue(path)
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path):
+    with pytest.raises(pt.LogError, match=r"cannot open .*: File name too long"):
+        pt.Venue(tmp_path / ("x" * 300))
+
+
+def test_a_file_that_is_held_is_held_behind_a_link_too(tmp_path):
+    link = tmp_path / "link.db"
+    link.symlink_to("venue.db")
+    with pt.Venue(tmp_path / "venue.db"), pytest.raises(pt.LogBusy, match="held by this process"):
+        pt.Venue(link)
+
+
+def test_a_file_is_the_same_behind_a_link(tmp_path):
+    path, link = tmp_path / "venue.db", tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.symlink_to(path)
+    done = made(path)
+    renewed = []
+    SqliteLog(link, renew=renewed.append).close()
+    assert renewed == [tmp_path / "venue.db-wal"]
+    check_kept(link, done)
+    assert list(link.parent.iterdir()) == [link], "what is beside a file is beside itself"
 
 
 def test_a_folder_is_no_file(tmp_path):

@@ -360,6 +360,20 @@ def test_what_cannot_be_used_ends_with_one_line(go, whole, tmp_path):
         assert re.search(told, said), said
 
 
+def test_a_damaged_file_in_the_folder_is_named(go, whole, tmp_path):
+    go(whole, tmp_path, "--market", EUR.name)
+    last = max((tmp_path / "events").rglob("*.parquet"))
+    last.write_bytes(last.read_bytes()[:-10])
+    code, said = go(whole, tmp_path, "--market", EUR.name)
+    assert code == 2
+    assert f"{last} is no whole Parquet file" in said and "remove it" in said
+    last.unlink()
+    assert go(whole, tmp_path, "--market", EUR.name)[0] == 0
+    assert len(table(tmp_path / "events", EUR.name, "sequence")) == len(
+        stored(whole, EUR.name, "events")
+    )
+
+
 def test_a_folder_that_cannot_be_made_is_said(go, whole, tmp_path):
     (tmp_path / "events").touch()
     code, said = go(whole, tmp_path)

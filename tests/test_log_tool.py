@@ -297,12 +297,43 @@ def test_options_that_cannot_be_used_end_with_one_line(log, whole, options, told
     assert told in err and err.count("\n") == 1
 
 
-@pytest.mark.parametrize("options", [["--last", "-1"], ["--after", "x"], ["--order", str(1 << 64)]])
-def test_numbers_that_are_none_are_refused(whole, options, capsys):
+@pytest.mark.parametrize(
+    ("options", "bits"),
+    [
+        (["--last", "-1"], 63),
+        (["--last", str(1 << 63)], 63),
+        (["--after", "x"], 63),
+        (["--after", str(1 << 63)], 63),
+        (["--order", str(1 << 64)], 64),
+    ],
+)
+def test_numbers_that_are_none_are_refused(whole, options, bits, capsys):
     with pytest.raises(SystemExit) as exit_:
         main(["log", str(whole), *options])
     assert exit_.value.code == 2
-    assert "is no number; allowed: 0 to 2^64 - 1" in capsys.readouterr().err
+    assert f"is no number; allowed: 0 to 2^{bits} - 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("options", [[], ["--commands"], ["--account", "1"]])
+def test_the_largest_numbers_are_numbers(log, whole, options):
+    most = str((1 << 63) - 1)
+    assert log(whole, "--last", most, *options) == log(whole, *options)
+    code, lines, _ = log(whole, "--after", most, *options)
+    assert (code, len(lines)) == (0, 1), "the head alone"
+
+
+def test_an_output_that_cannot_show_a_name_is_told(tmp_path):
+    path = tmp_path / "venue.db"
+    with pt.Venue(path) as venue:
+        for name in ("A", "株"):
+            venue.add(pt.Instrument(name, tick_size=1, lot_size=1)).limit("buy", 1, 1)
+    for command in ("log", "verify"):
+        done = subprocess.run(
+            [sys.executable, "-m", "pricetime", command, path],
+            env=os.environ | {"PYTHONIOENCODING": "ascii"}, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert "the output's encoding is ascii, which has no '\\u682a': set" in done.stderr
 
 
 def test_there_is_no_file(log, tmp_path):

@@ -431,6 +431,14 @@ def test_the_end_of_the_input_is_the_end(tmp_path):
     assert stderr.count(b"\n") == 1
 
 
+def test_an_input_that_is_closed_is_refused(tmp_path):
+    closed = ["sh", "-c", 'exec "$@" <&-', "sh", *COMMAND, tmp_path / "venue.db"]
+    done = subprocess.run(closed, capture_output=True, env=SEARCH, timeout=SECONDS, check=False)
+    assert done.returncode == 2
+    assert b"standard input or output is closed" in done.stderr and done.stderr.count(b"\n") == 1
+    assert not (tmp_path / "venue.db").exists()
+
+
 def test_an_output_that_nobody_reads_any_more_is_no_matter(tmp_path):
     process = subprocess.Popen(
         [*COMMAND, tmp_path / "venue.db", *BTC], stdin=subprocess.PIPE, stdout=subprocess.PIPE,

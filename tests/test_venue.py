@@ -164,6 +164,13 @@ def test_an_empty_array_with_a_token_of_no_kind_is_refused_too(venue):
         venue.submit(NAME, orders(0), token=5)
 
 
+def test_a_token_may_be_any_text(venue):
+    for number, token in enumerate(("株", "\ud800", "\0"), 1):
+        answers = [venue[NAME].limit("buy", 5, 1, token=token) for _ in range(2)]
+        assert [answer.order_id for answer in answers] == [number, number]
+        assert [answer.repeated for answer in answers] == [False, True]
+
+
 def test_a_token_survives_what_nobody_knows_the_outcome_of():
     log = FailingLog(MemoryLog())
     with pt.Venue(log) as venue:
@@ -350,6 +357,7 @@ def test_an_instrument_added_with_other_values_is_refused(venue, instrument, par
         (ETH, {"max_orders": -1}, ValueError, "max_orders -1 is outside"),
         (pt.Instrument("", tick_size=1, lot_size=1), {}, ValueError, "a name of 0 bytes: it has 1"),
         (pt.Instrument("é" * 33, tick_size=1, lot_size=1), {}, ValueError, "a name of 66 bytes"),
+        (pt.Instrument("\ud800", tick_size=1, lot_size=1), {}, ValueError, r"'\\ud800' is no text"),
     ],
 )
 def test_what_cannot_be_added_is_refused(venue, instrument, parameters, error, words):
@@ -405,6 +413,12 @@ def test_a_venue_that_cannot_be_opened_leaves_no_thread(tmp_path):
         with pytest.raises(LogError):
             pt.Venue(name)
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("log", [None, 3, b"venue.db"])
+def test_what_is_no_log_is_refused(log):
+    with pytest.raises(TypeError, match="is no log: pass the path of a file, or a Log"):
+        pt.Venue(log)
 
 
 def test_a_closed_venue_says_so(path):

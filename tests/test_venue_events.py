@@ -57,6 +57,12 @@ def test_events_begin_behind_a_sequence(venue, after):
     assert sequences(venue.events(NAME, after, follow=False)) == list(range(after + 1, 7))
 
 
+def test_events_begin_behind_one_of_an_array(venue):
+    first = venue.submit(NAME, orders(2))
+    venue.submit(NAME, orders(2, 3))
+    assert sequences(venue.events(NAME, first["sequence"][0], follow=False)) == [2, 3, 4]
+
+
 @pytest.mark.parametrize("after", [-1, -(2**70)])
 def test_events_behind_no_sequence_are_refused(venue, after):
     with pytest.raises(ValueError, match=f"after {after} is below 0"):

@@ -16,9 +16,15 @@ from typing import NamedTuple
 
 from pricetime.log.errors import LogBusy, LogError
 
-__all__ = ["Holder", "witness_path", "witnessed"]
+__all__ = ["Holder", "followed", "witness_path", "witnessed"]
 
 SIZE = 64  # bytes; written in place, so that a full disk does not matter
+
+
+def followed(path: str | Path) -> Path:
+    """The file itself where a path is a symbolic link: its lock and its write-ahead log are beside
+    that one, whatever way leads there."""
+    return Path(os.path.realpath(path)) if os.path.islink(path) else Path(path)
 
 
 def witness_path(path: Path) -> Path:

@@ -11,7 +11,7 @@ command in its book, as the log also keeps commands that were sent twice and are
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from pricetime.log.batch import Commands, Events, Records
 
@@ -100,6 +100,7 @@ class Stream(Protocol):
         and says so by False."""
 
 
+@runtime_checkable
 class Log(Protocol):
     """Where commands and events of many instruments are kept."""
 

@@ -5,6 +5,7 @@ never commands without their events, and recovery publishes nothing. SQLite's wr
 a commit one write and one fsync, which all that wait share.
 """
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -21,7 +22,7 @@ from pricetime.log.batch import (
     pack_part,
 )
 from pricetime.log.errors import Fenced, LogError
-from pricetime.log.holder import Holder
+from pricetime.log.holder import Holder, followed
 from pricetime.log.protocol import CHECKPOINTS_KEPT, Tail
 from pricetime.log.renew import renew
 from pricetime.log.sqlite_file import (
@@ -72,7 +73,7 @@ class SqliteLog:
         if durability not in DURABILITIES:
             known = " or ".join(map(repr, DURABILITIES))
             raise ValueError(f"durability {durability!r} is not known: pass {known}")
-        self.path = Path(path)
+        self.path = followed(path)
         self.durability: Durability = durability
         self._connect = connect
         self._renew = renew
@@ -81,7 +82,7 @@ class SqliteLog:
             raise LogError(
                 "':memory:' is no file: pass pricetime.log.MemoryLog() for one in memory"
             )
-        if self.path.is_dir():
+        if os.path.isdir(self.path):  # False, unlike Path.is_dir, where we may not look
             raise LogError(f"{self.path} is a folder: name a file in it")
         self._holder = Holder(self.path)
         # Says who holds it; and that nothing of a file that was removed is vouched for.

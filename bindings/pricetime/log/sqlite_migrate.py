@@ -10,7 +10,7 @@ from pathlib import Path
 from zlib import crc32
 
 from pricetime.log.errors import LogDamaged, LogError
-from pricetime.log.holder import Holder
+from pricetime.log.holder import Holder, followed
 from pricetime.log.sqlite_file import (
     FILE_VERSION,
     State,
@@ -32,6 +32,7 @@ def migrate(path: Path) -> int:
 
     Nobody may hold the file meanwhile. Raises LogBusy, LogVersion for a newer one, LogDamaged.
     """
+    path = followed(path)
     if not path.is_file():
         raise LogError(f"{path} is not there, or is no file")
     holder = Holder(path)

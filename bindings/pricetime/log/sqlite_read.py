@@ -13,7 +13,7 @@ from pricetime.log.batch import (
     unpack_part,
 )
 from pricetime.log.errors import LogDamaged, LogError, LogTrimmed
-from pricetime.log.holder import witnessed
+from pricetime.log.holder import followed, witnessed
 from pricetime.log.protocol import Tail
 from pricetime.log.sqlite_file import State, check_file, check_witness, told, venue_state
 
@@ -168,7 +168,7 @@ class SqliteReader:
     """
 
     def __init__(self, path: str | Path, *, witness: bool = True) -> None:
-        path = Path(path)
+        path = followed(path)
         if not path.is_file():
             raise LogError(f"{path} is not there, or is no file")
         self.path = path

@@ -61,12 +61,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     )
     add_file(parser)
     parser.add_argument(
-        "--after", metavar="SEQ", type=_number, help="only events after this sequence"
+        "--after", metavar="SEQ", type=_place, help="only events after this sequence"
     )
     parser.add_argument(
         "--last",
         metavar="N",
-        type=_number,
+        type=_place,
         help=f"only the last N of each instrument (with --follow at first {FOLLOWED})",
     )
     parser.add_argument("--follow", action="store_true", help="go on with what comes")
@@ -84,10 +84,15 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.set_defaults(func=run)
 
 
-def _number(text: str) -> int:
-    if not text.isdecimal() or not text.isascii() or int(text) >= 1 << 64:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number; allowed: 0 to 2^64 - 1")
+def _number(text: str, bits: int = 64) -> int:
+    if not text.isdecimal() or not text.isascii() or int(text) >= 1 << bits:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number; allowed: 0 to 2^{bits} - 1")
     return int(text)
+
+
+def _place(text: str) -> int:
+    """A place in a log, as SQLite counts."""
+    return _number(text, 63)
 
 
 def run(options: argparse.Namespace) -> int:

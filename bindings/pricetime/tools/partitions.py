@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pricetime.tools.venue_file import ToolError
+
 __all__ = ["FILE_ROWS", "Writer", "last_number"]
 
 FILE_ROWS = 1 << 22
@@ -40,7 +42,13 @@ def last_number(folder: Path, name: str, column: str) -> int:
     path = max(_files(folder, name), default=None)
     if path is None:
         return 0
-    footer: Any = import_module("pyarrow.parquet").read_metadata(path[1])
+    try:
+        footer: Any = import_module("pyarrow.parquet").read_metadata(path[1])
+    except ValueError as error:
+        raise ToolError(
+            f"{path[1]} is no whole Parquet file: remove it, and what it had is written again "
+            f"({error})"
+        ) from None
     at = footer.schema.to_arrow_schema().get_field_index(column)
     groups = range(footer.num_row_groups)
     return int(max(footer.row_group(group).column(at).statistics.max for group in groups))

@@ -61,5 +61,10 @@ def told(command: str, act: Callable[[], int]) -> int:
         text = str(error)
     except OSError as error:
         text = f"{error.filename or 'output'}: {(error.strerror or str(error)).lower()}"
+    except UnicodeEncodeError as error:
+        text = (
+            f"the output's encoding is {error.encoding}, which has no "
+            f"{error.object[error.start]!r}: set PYTHONUTF8=1"
+        )
     print(f"pricetime {command}: {text}", file=sys.stderr)
     return UNUSABLE

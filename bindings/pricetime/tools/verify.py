@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     with opened(options.file, witness=False) as reader:  # the audit says so itself
-        commits = witnessed(options.file)  # before, as a venue may be at work
+        commits = witnessed(reader.path)  # before, as a venue may be at work
         try:
             reader.hold()
             lanes = [reader.lane(name) for name in picked(reader, options.market)]

@@ -259,7 +259,7 @@ class AsyncVenue:
         self, name: str, after: int = 0, *, follow: bool = True
     ) -> AsyncIterator[Records]:
         """The events of an instrument after a sequence: history, then live; see Venue.events."""
-        check_after(after)
+        after = check_after(after)
         link = self._linked()
         loop = asyncio.get_running_loop()
         changed = asyncio.Event()

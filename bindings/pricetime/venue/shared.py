@@ -52,6 +52,8 @@ def make_core(
 ) -> Core:
     """The core over a log, or over the SQLite file of that name."""
     opened = SqliteLog(Path(log), durability) if isinstance(log, str | PathLike) else log
+    if not isinstance(opened, Log):
+        raise TypeError(f"{log!r} is no log: pass the path of a file, or a Log")
     try:
         return Core(opened, clock or time.time_ns)
     except BaseException:
@@ -63,10 +65,12 @@ def define(instrument: Instrument, parameters: dict[str, Any]) -> Definition:
     """What `add` was given as a definition; the book's parameters are in the instrument's units."""
     if not isinstance(instrument, Instrument):
         raise TypeError(f"{instrument!r} is no Instrument")
-    if not 1 <= len(instrument.name.encode()) <= NAME_BYTES_MAX:
-        raise ValueError(
-            f"a name of {len(instrument.name.encode())} bytes: it has 1 to {NAME_BYTES_MAX}"
-        )
+    try:
+        size = len(instrument.name.encode())
+    except UnicodeEncodeError:
+        raise ValueError(f"name {instrument.name!r} is no text: it has half a character") from None
+    if not 1 <= size <= NAME_BYTES_MAX:
+        raise ValueError(f"a name of {size} bytes: it has 1 to {NAME_BYTES_MAX}")
     book = {}
     for name, value in parameters.items():
         if name == "max_orders":
@@ -95,10 +99,12 @@ def array_parts(commands: Records, token: Token | None) -> Iterator[tuple[Record
 
 
 def check_after(after: int) -> int:
-    """The sequence that events are asked for behind; raises ValueError, TypeError."""
-    if index(after, "after") < 0:
+    """The sequence that events are asked for behind, as an int, which one of numpy is not; raises
+    ValueError, TypeError."""
+    sequence = index(after, "after")
+    if sequence < 0:
         raise ValueError(f"after {after} is below 0: it is the last sequence that you have, or 0")
-    return after
+    return sequence
 
 
 def id_max(commands: Records) -> int:

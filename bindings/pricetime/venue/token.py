@@ -16,7 +16,8 @@ def token_key(token: Token | None) -> bytes:
         return b""
     if not isinstance(token, str | bytes):
         raise TypeError(f"token {token!r} is a {type(token).__name__}: pass a str or bytes")
-    given = token.encode() if isinstance(token, str) else token
+    # Half a character, as JSON may have it, names a thing as well as any other.
+    given = token.encode(errors="surrogatepass") if isinstance(token, str) else token
     if not 1 <= len(given) <= TOKEN_BYTES_MAX:
         raise ValueError(f"a token of {len(given)} bytes: it has 1 to {TOKEN_BYTES_MAX}")
     return hashlib.blake2b(given, digest_size=16).digest()

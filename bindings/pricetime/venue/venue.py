@@ -124,7 +124,7 @@ class Venue:
     def events(self, name: str, after: int = 0, *, follow: bool = True) -> Iterator[Records]:
         """The events of an instrument after a sequence, in arrays of EVENT: history, then live as
         they become durable, until the venue is closed; without `follow`, history alone."""
-        check_after(after)
+        after = check_after(after)
         changed = threading.Event()
         self._worker.ask(lambda core: core.watch(name, changed.set)).result()
         reader = self._worker.reader()
