@@ -91,6 +91,9 @@ def _seconds(call):
 # ------------------------------------------------------------------------------- the whole
 
 
+HEAD = ["book", "orders", "bytes", "an order", *STEPS]
+
+
 def rows(found):
     for f in found:
         times = [lab.nanoseconds(f[step] * 1e9) for step in STEPS]
@@ -111,9 +114,9 @@ def main():
         figures = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
         found.append(at | figures)
     lab.progress("")
-    print(lab.table(["book", "orders", "bytes", "an order", *STEPS], rows(found)))
+    print(lab.table(HEAD, rows(found)))
     print("\n" + lab.words(lab.machine()))
-    lab.save(options, "checkpoint", {"books": found})
+    lab.save(options, "checkpoint", {"rounds": options.rounds, "books": found})
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ def draw(found, folder):
         "memory": (memory, scaling.get("depth")),
         "spread": (spread, scaling.get("spread")),
         "books": (books, scaling.get("books")),
+        "durable": (durable, found.get("durable")),
     }
     names = {}
     for name, (function, data) in wanted.items():
@@ -177,6 +178,29 @@ def books(data):
     axes.set_xlabel("books of a thousand orders each, in turns")
     axes.set_ylabel("million commands a second")
     axes.set_title("By number of books on one core: more is better")
+    axes.legend()
+    return figure
+
+
+def durable(data):
+    figure, axes = plt.subplots(figsize=(7, 3.4))
+    sizes = [int(size) for size in data["batches"]]
+    ways = (
+        ("venue", OURS, "venue over SQLite"),
+        ("table", C, "bare table"),
+        ("file", OTHER, "plain file"),
+    )
+    for way, colour, label in ways:
+        rates = [row[way] for row in data["batches"].values()]
+        axes.plot(sizes, rates, "o-", color=colour, label=label)
+    target = data["target"]
+    axes.axhline(target, color=TARGET, ls="--", label=f"target for the venue: {target:,}")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(lambda value, _: lab.count(value))
+    _log_count_axis(axes)
+    axes.set_xlabel("commands a batch, one fsync each")
+    axes.set_ylabel("commands a second")
+    axes.set_title("Batches, each on the disk before the next: more is better")
     axes.legend()
     return figure
 

@@ -1,8 +1,9 @@
 """Run all benchmarks and write docs/benchmarks.md with its figures.
 
-    python bench/report.py                       # half an hour, on a machine left alone
+    python bench/report.py                       # takes long, on a machine left alone
     python bench/report.py --keep FOLDER         # keep each benchmark's figures there, as JSON
     python bench/report.py --read FOLDER         # run nothing: write from what was kept
+    python bench/durable.py --json FOLDER/durable.json     # one anew, then --read FOLDER
 
 Needs matplotlib (the `bench` extra), and ../shared/limit beside the checkout for all ratios to the
 C book. `--docs` writes elsewhere than to docs. What stands in bench/notes.md (what was tried
@@ -13,10 +14,13 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections import defaultdict
 from pathlib import Path
 
 import bursts
 import calls
+import checkpoint
+import durable
 import growth
 import kinds
 import lab
@@ -26,7 +30,10 @@ import scaling
 import throughput
 import yardstick
 
-SCRIPTS = ("throughput", "kinds", "bursts", "latency", "calls", "growth", "scaling")
+SCRIPTS = (
+    *("throughput", "kinds", "bursts", "latency", "calls", "growth", "scaling"),
+    *("checkpoint", "durable"),
+)
 
 
 def run(options, folder):
@@ -86,16 +93,24 @@ def summary(found):
         size = max(last["nbytes"], last["resident"])
         what = f"memory of a resting limit order, {last['orders']:,} in the book"
         yield [what, f"≤ {scaling.TARGET} bytes", f"{size:.0f}", _most(size / scaling.TARGET)]
+    if "durable" in found:
+        for what, target, measured, missed in durable.targets(found["durable"]):
+            yield [what, target, measured, _reached(missed)]
 
 
 def _least(part):
     """Whether a target that is a least value is reached; `part` of it was measured."""
-    return "reached" if part >= 1 else f"**missed** by {100 * (1 - part):.0f} %"
+    return _reached(1 - part)
 
 
 def _most(part):
     """The same for a target that is a most."""
-    return "reached" if part <= 1 else f"**missed** by {100 * (part - 1):.0f} %"
+    return _reached(part - 1)
+
+
+def _reached(missed):
+    """The same by the share that is missing, or too much."""
+    return "reached" if missed <= 0 else f"**missed** by {100 * missed:.0f} %"
 
 
 def _throughput(data, figure):
@@ -211,13 +226,53 @@ def _scaling(data, figures):
     return "\n\n".join(parts) + "\n"
 
 
+def _checkpoint(data):
+    return f"""## Checkpoints
+
+{checkpoint.__doc__.split(chr(10) * 2, 2)[2].strip()}
+
+{lab.markdown(checkpoint.HEAD, checkpoint.rows(data["books"]))}
+
+Processor time; {data["rounds"]} rounds. `KINDS`: {", ".join(checkpoint.KINDS)}.
+"""
+
+
+def _durable(data, figure):
+    return f"""## A durable venue
+
+{durable.__doc__.split(chr(10) * 2, 2)[2].strip()}
+
+{figure}
+
+{lab.markdown(durable.BATCHES_HEAD, durable.batch_rows(data["batches"]))}
+
+Thousands of commands a second, each batch durable; {data["rounds"]} rounds.
+
+{lab.markdown(durable.SINGLES_HEAD, durable.single_rows(data["singles"]))}
+
+{chr(10).join("- " + line for line in durable.verdicts(data))}
+"""
+
+
+def _machines(found):
+    """The machine in words; more than one, each with what it ran, where figures were kept."""
+    ran = {}
+    for name, data in found.items():
+        machine = data["machine"]
+        ran.setdefault(json.dumps(machine | {"load": ""}), (machine, []))[1].append(name)
+    if len(ran) == 1:
+        return f"one machine:\n\n> {lab.words(machine)}"
+    lines = [f"- {', '.join(names)}: {lab.words(machine)}" for machine, names in ran.values()]
+    return "one machine each:\n\n" + "\n".join(lines)
+
+
 def text(found, figures):
     """The whole page."""
-    first = next(iter(found.values()))
-    image = {name: f"![{name}](figures/{file})" for name, file in figures.items()}
-    for name in ("throughput", "latency", "calls", "growth", "depth", "spread", "books", "memory"):
-        image.setdefault(name, "")
-    quick = "**Made with `--quick`: small sizes, no figures to quote.**\n\n" * first["quick"]
+    images = {name: f"![{name}](figures/{file})" for name, file in figures.items()}
+    image = defaultdict(str, images)
+    small = [name for name, data in found.items() if data["quick"]]
+    quick = f"**`--quick`, small sizes, no figures to quote: {', '.join(small)}.**\n\n"
+    quick = quick if small else ""
     pages = {
         "throughput": lambda data: _throughput(data, image["throughput"]),
         "kinds": _kinds,
@@ -226,19 +281,20 @@ def text(found, figures):
         "latency": lambda data: _latency(data, image["latency"]),
         "growth": lambda data: _growth(data, image["growth"]),
         "scaling": lambda data: _scaling(data, image),
+        "checkpoint": _checkpoint,
+        "durable": lambda data: _durable(data, image["durable"]),
     }
     missing = [name for name in SCRIPTS if name not in found]
-    left_out = f"Not run: {', '.join(missing)} ({yardstick.MISSING}).\n\n" if missing else ""
+    why = "" if yardstick.FOLDER.is_dir() else f" ({yardstick.MISSING})"
+    left_out = f"Not run: {', '.join(missing)}{why}.\n\n" if missing else ""
     head, notes = ["what", "target", "measured", ""], lab.HERE / "notes.md"
     tried = f"\n## What was tried\n\n{notes.read_text()}" if notes.exists() else ""
     return f"""# Benchmarks
 
 {quick}{left_out}Every figure here was printed by the scripts that `python bench/report.py` runs,
-one after the other on one machine:
+one after the other on {_machines(found)}
 
-> {lab.words(first["machine"])}
-
-Ratios compare two programs in turns on one pinned core of that machine; they travel better than the
+Ratios to the C book compare two programs in turns on one pinned core; they travel better than the
 absolute figures. "The C book" is a hand-written order book in C that does only what these flows ask
 for; its speed is the limit to measure against, not a product.
 
