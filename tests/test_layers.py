@@ -25,6 +25,8 @@ LAYERS = (
     "venue",
     "__init__",
     "progress",
+    "broker",
+    "supervisor",
     "replay",
     "demo",
     "tools",
@@ -33,6 +35,7 @@ LAYERS = (
     "__main__",
 )
 BASE = LAYERS[: LAYERS.index("progress")]
+EXTRA = "pricetime.log.kafka"  # of a layer of the base, and yet an extra
 
 
 TYPES_ALONE = "typing_extensions"  # under TYPE_CHECKING, never at run time
@@ -100,13 +103,14 @@ def test_imports_run_one_way():
 
 def test_base_modules_import_numpy_and_the_standard_library_alone():
     for name, others in modules():
-        if layer(name) in BASE:
+        if layer(name) in BASE and not name.startswith(EXTRA):
             roots = {other.split(".")[0] for other in others} - {"numpy", "pricetime", TYPES_ALONE}
             assert roots <= sys.stdlib_module_names, name
 
 
-def test_what_is_for_types_alone_is_not_imported():
-    code = f"import pricetime, sys; sys.exit({TYPES_ALONE!r} in sys.modules)"
+@pytest.mark.parametrize("name", [TYPES_ALONE, EXTRA, "confluent_kafka"])
+def test_what_is_for_types_or_extras_alone_is_not_imported(name):
+    code = f"import pricetime, sys; sys.exit({name!r} in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -12,6 +12,7 @@ from pricetime.log import (
     LogTrimmed,
     LogVersion,
     OutcomeUnknown,
+    events,
 )
 from pricetime.records import (
     BOUND,
@@ -91,4 +92,5 @@ __all__ = [
     "UnknownInstrument",
     "Venue",
     "__version__",
+    "events",
 ]

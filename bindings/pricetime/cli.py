@@ -17,6 +17,7 @@ COMMANDS = (  # modules, in the order of the help
     "pricetime.replay.command",
     "pricetime.demo",
     "pricetime.serve",
+    "pricetime.broker.command",
     "pricetime.tools.log",
     "pricetime.tools.export",
     "pricetime.tools.verify",
@@ -44,6 +45,7 @@ EXAMPLES = {
     "demo": "see the book at work on a made-up flow, no file needed:\n    pricetime demo",
     "run": "a venue as a process, over a file, for clients that send lines of JSON:\n"
     "    pricetime run venue.db --instrument BTC_EUR 0.01 0.00001 --listen 127.0.0.1:7000",
+    "broker": "a Kafka to try pairs over Kafka on, nothing to install:\n    pricetime broker",
     "log": "see what happened on it, and what happens:\n"
     "    pricetime log venue.db --market BTC_EUR --follow",
     "export": "its history as Parquet, for DuckDB, Polars and the like:\n"

@@ -11,6 +11,7 @@ from pricetime.log.errors import (
     LogVersion,
     OutcomeUnknown,
 )
+from pricetime.log.history import events
 from pricetime.log.memory import MemoryLog
 from pricetime.log.protocol import Log, Reader, Stream, Tail
 from pricetime.log.sqlite import SqliteLog
@@ -34,5 +35,6 @@ __all__ = [
     "SqliteReader",
     "Stream",
     "Tail",
+    "events",
     "migrate",
 ]

@@ -48,6 +48,7 @@ __all__ = [
     "pack_commands",
     "pack_events",
     "pack_part",
+    "records_bytes",
     "stream_key",
     "unpack_commands",
     "unpack_events",
@@ -222,15 +223,16 @@ def _records(data: bytes, dtype: np.dtype, count: int, begin: int, where: str) -
     return np.frombuffer(data, dtype, count, begin)
 
 
-def _bytes(records: Records) -> memoryview:
+def records_bytes(records: Records) -> memoryview:
+    """The bytes of records, without a copy where they lie together."""
     return np.ascontiguousarray(records).view(np.uint8).data
 
 
 def pack_commands(stream: str, batch: Commands, first: int = 0) -> bytes:
     """The bytes of commands; `first`: how many stand before them in the log, if that is known."""
-    body: list[bytes | memoryview] = [_bytes(batch.records)]
+    body: list[bytes | memoryview] = [records_bytes(batch.records)]
     if len(batch.tokens):
-        body.insert(0, _bytes(batch.tokens))
+        body.insert(0, records_bytes(batch.tokens))
     return _pack(
         BatchKind.COMMANDS,
         stream,
@@ -247,7 +249,9 @@ def unpack_commands(data: bytes, stream: str, where: str) -> Commands:
     header = _unpack(data, BatchKind.COMMANDS, stream, where)
     begin = HEADER_BYTES + header.tokens * TOKEN.itemsize
     records = _records(data, COMMAND, header.records, begin, where)
-    tokens = np.frombuffer(data, TOKEN, header.tokens, HEADER_BYTES) if header.tokens else NO_TOKENS
+    if not header.tokens:
+        return Commands(records, NO_TOKENS, header.position)
+    tokens = np.frombuffer(data, TOKEN, header.tokens, HEADER_BYTES)
     ends = tokens["begin"].astype(np.uint64) + tokens["count"]
     apart = np.all(tokens["begin"][1:] >= ends[:-1])
     if not apart or np.any(ends > len(records)) or np.any(tokens["count"] == 0):
@@ -261,7 +265,7 @@ def pack_events(stream: str, batch: Events) -> bytes:
         BatchKind.EVENTS,
         stream,
         len(batch.records),
-        [_bytes(batch.records)],
+        [records_bytes(batch.records)],
         first=batch.first,
         position=batch.position,
         digest=bytes.fromhex(batch.digest) if batch.digest else NO_DIGEST,

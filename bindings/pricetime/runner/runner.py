@@ -193,6 +193,11 @@ class Runner:
         """Commands since the last checkpoint."""
         return self.book.commands - self._checkpoint_command
 
+    @property
+    def age_ns(self) -> int:
+        """The book's time since the last checkpoint."""
+        return self.book.timestamp - self._checkpoint_time
+
     def reopen(self, stream: Stream) -> None:
         """Goes on with a stream of the same log, which has rolled back."""
         self.stream = stream

@@ -56,7 +56,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", help="the venue's file")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="the venue's file")
     parser.add_argument(
         "--listen",
         metavar="HOST:PORT | PATH",
@@ -79,6 +79,34 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default=[],
         help="add an instrument unless it is there: its name, smallest step of price and of "
         'quantity; may be given again. What has more terms is added by {"do": "add"}',
+    )
+    kafka = parser.add_argument_group(
+        "pairs over Kafka",
+        "In place of FILE. Commands come from the topic `commands`, events go to the topic "
+        "`events`; see docs/kafka.md.",
+    )
+    kafka.add_argument("--log", metavar="kafka://HOST:PORT/PREFIX", help="the log on Kafka")
+    kafka.add_argument(
+        "--pairs",
+        metavar="NAME[,NAME...]",
+        type=lambda text: text.split(","),
+        help="the pairs that this process runs; without it, and without a group, all",
+    )
+    kafka.add_argument(
+        "--group", metavar="NAME", help="share the pairs with the other processes of this group"
+    )
+    kafka.add_argument(
+        "--delivery",
+        choices=("sequenced", "transactional"),
+        default="sequenced",
+        help="publish events for readers that drop repeats by their numbers (sequenced, the "
+        "default), or in transactions, for readers that know only read_committed: slower",
+    )
+    kafka.add_argument(
+        "--http",
+        metavar="HOST:PORT",
+        type=address,
+        help="answer /metrics, /health and /ready there",
     )
     parser.set_defaults(func=run)
 
@@ -110,6 +138,9 @@ def run(options: argparse.Namespace) -> int:
     """Runs the venue until it is told to stop: 0, 1, 2 or 130; see EXAMPLES."""
     logging.basicConfig(format="pricetime run: %(message)s", stream=sys.stderr)
     try:
+        _check(options)
+        if options.log:
+            return _run_pairs(options)
         return asyncio.run(_run(options))
     except Unable as error:
         _say(str(error))
@@ -117,6 +148,30 @@ def run(options: argparse.Namespace) -> int:
     except LogError as error:
         _say(f"the venue did not close in order; what was answered is safe: {error}")
         return 1
+
+
+def _check(options: argparse.Namespace) -> None:
+    """That the options go together; raises Unable."""
+    if bool(options.file) == bool(options.log):
+        raise Unable("name a FILE, or a log on Kafka by --log, and not both")
+    if options.file and not options.listen and (sys.stdin is None or sys.stdout is None):
+        raise Unable("standard input or output is closed: pass --listen, or open both")
+    if options.log and options.listen:
+        raise Unable("--listen is for a FILE: over Kafka commands come from a topic")
+    if options.file and (options.pairs or options.group or options.http):
+        raise Unable("--pairs, --group and --http are for --log")
+    if options.pairs and options.group:
+        raise Unable("--pairs names the pairs, --group shares them out: not both")
+
+
+def _run_pairs(options: argparse.Namespace) -> int:
+    try:
+        from pricetime.supervisor.command import run
+    except ImportError as error:
+        raise Unable(
+            f"--log needs {error.name}, which is not installed: pip install 'pricetime[kafka]'"
+        ) from None
+    return run(options, _say)
 
 
 def _say(text: str) -> None:

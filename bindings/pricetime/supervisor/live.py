@@ -1,0 +1,136 @@
+"""A pair that is live: its book, what waits for it, and what it has sent."""
+
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from confluent_kafka import Message
+
+from pricetime.log.batch import NO_TOKENS
+from pricetime.log.kafka import KafkaLog, KafkaStream
+from pricetime.log.kafka.pairs import Pair
+from pricetime.records import COMMAND, Kind
+from pricetime.runner import Done, Runner
+from pricetime.supervisor.metrics import Metrics
+from pricetime.venue.definition import Definition
+
+__all__ = ["COMMIT_SECONDS", "LivePair"]
+
+CLOSING_COMMANDS = 10_000  # since the last checkpoint, from which handing over takes one
+COMMIT_SECONDS = 0.005  # after which a transaction is committed
+CLOCK_SECONDS = 1.0  # how often what is due is asked for again
+
+
+class LivePair:
+    """A recovered pair. Whatever it raises, it is of no more use then."""
+
+    def __init__(self, log: KafkaLog, pair: Pair) -> None:
+        definition = Definition.load(pair.definition)
+        self.name = pair.name
+        self.stream: KafkaStream = log.stream(pair.name)
+        self.runner = Runner(pair.name, self.stream, definition.new_book)
+        self.stream.settle()
+        self.stream.go_live()
+        self.inbox_bytes = 0
+        """of messages that have come since all was done"""
+        self.blocked_since = 0.0
+        """time.monotonic() since when its output has been full; 0.0: it is not"""
+        self.paused = False
+        """whether its partition is"""
+        self._came_ms = 0  # Kafka's time of the first message that is not done
+        self._steps: Iterator[Done] = iter(())
+        self._saving = 0  # sequence that the checkpoint being stored stands behind
+        self._clock_sent = (0, 0.0)  # what was due, and when a clock was sent for it
+
+    def deliver(self, message: Message) -> None:
+        """Lets a message wait for its turn."""
+        self.inbox_bytes += len(message)
+        if not self._came_ms:
+            self._came_ms = message.timestamp()[1]
+        self.stream.deliver(message)
+
+    def work(self, bytes_max: int, metrics: Metrics) -> bool:
+        """Processes what was delivered while less than so many bytes of events are on their way:
+        whether all of it is done and committed."""
+        if self.stream.error is not None:
+            raise self.stream.error
+        commands = events = 0
+        done = False
+        while not done and self.stream.sent_bytes < bytes_max:
+            step = next(self._steps, None)
+            if step is not None:
+                commands += self.runner.book.commands + 1 - step.command
+                events += len(step.events)
+            elif self.stream.waiting:
+                self._steps = self.runner.step()
+            else:
+                done = True
+        if done:
+            if self._came_ms:
+                seconds = max(time.time() - self._came_ms / 1000, 0)
+                metrics.latency.labels(self.name).observe(seconds)
+            self.inbox_bytes = self._came_ms = 0
+            self.blocked_since = 0.0
+        elif not self.blocked_since:
+            self.blocked_since = time.monotonic()
+        if self.committing and time.monotonic() - self.stream.output.open_since >= COMMIT_SECONDS:
+            self.stream.settle()
+        metrics.commands.labels(self.name).inc(commands)
+        metrics.events.labels(self.name).inc(events)
+        self._save()
+        return done and not self.committing
+
+    @property
+    def committing(self) -> bool:
+        """Whether it has events in a transaction, which it must commit soon."""
+        return self.stream.output.open_since > 0
+
+    def _save(self) -> None:
+        """Takes a checkpoint where one is due; stores it once the events before it have arrived."""
+        if not self.runner.storing:
+            if not self.runner.checkpoint_due():
+                return
+            self.runner.take_checkpoint()
+            self._saving = self.runner.book.sequence
+        if self.stream.arrived >= self._saving and not self.committing:
+            self.runner.store_part()
+
+    def tick(self, now: int) -> None:
+        """What has to be done now and then: checkpoints without commands, and what is due by the
+        clock (ns), for which a command is sent that lets time pass."""
+        self._save()
+        due = self.runner.book.due
+        if due is None or due > now:
+            return
+        sent_for, sent_at = self._clock_sent
+        if sent_for == due and time.monotonic() < sent_at + CLOCK_SECONDS:
+            return
+        clock = np.zeros(1, COMMAND)
+        clock["kind"], clock["timestamp"] = Kind.CLOCK, now
+        self.stream.append(clock, NO_TOKENS)
+        self._clock_sent = due, time.monotonic()
+
+    def show(self, end: int, metrics: Metrics) -> None:
+        """Sets its gauges; `end`: of its partition."""
+        metrics.lag.labels(self.name).set(max(end - self.runner.position, 0))
+        metrics.waiting.labels(self.name).set(self.stream.waiting)
+        metrics.sent.labels(self.name).set(self.stream.sent_bytes)
+        metrics.behind.labels(self.name).set(self.runner.behind)
+        metrics.age.labels(self.name).set(self.runner.age_ns / 1e9)
+        metrics.orders.labels(self.name).set(len(self.runner.book))
+
+    def hand_over(self, seconds: float) -> None:
+        """Has all that was published arrive, and leaves a fresh checkpoint to the next one."""
+        self._await_output(seconds)
+        if self.runner.storing or self.runner.behind >= CLOSING_COMMANDS:
+            if not self.runner.storing:
+                self.runner.take_checkpoint()
+            while self.runner.storing:
+                self.runner.store_part()
+        self.stream.close()
+
+    def _await_output(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while self.stream.sent_bytes and self.stream.error is None and time.monotonic() < end:
+            self.stream.output.poll(0.01)
+        self.stream.settle()

@@ -1,0 +1,114 @@
+"""A client that sends commands at a steady rate, and writes down each that was acknowledged.
+
+The loop is open: a command's time is when it was meant to be sent, whether or not the machine kept
+up, and what is late is sent as soon as can be. It knows nothing of runners.
+"""
+
+import threading
+import time
+from typing import NamedTuple
+
+import numpy as np
+from pricetime.log.batch import NO_TOKENS, Commands, pack_commands
+from pricetime.log.kafka import KafkaLog
+from pricetime.records import COMMAND, TIF, Kind, OrderType, Side
+
+__all__ = ["Acknowledged", "Load", "flow"]
+
+TICK_SECONDS = 0.002
+MESSAGE_MAX = 4096  # commands
+
+
+class Acknowledged(NamedTuple):
+    """A message that the brokers have taken."""
+
+    offset: int
+    data: bytes
+
+
+def flow(count: int, seed: int) -> np.ndarray:
+    """Orders about one price that trade now and then, a third of them cancelled; without times."""
+    rng = np.random.default_rng(seed)
+    commands = np.zeros(count, COMMAND)
+    commands["kind"] = Kind.NEW
+    commands["side"] = rng.choice([Side.BUY, Side.SELL], count)
+    commands["order_type"] = OrderType.LIMIT
+    commands["tif"] = TIF.GTC
+    commands["order_id"] = np.arange(1, count + 1)
+    commands["price"] = 10_000 + rng.integers(-50, 51, count)
+    commands["quantity"] = rng.integers(1, 100, count)
+    commands["account"] = rng.integers(1, 1000, count)
+    cancels = np.flatnonzero(rng.random(count) < 0.4)[1:]
+    whom = np.maximum(cancels - rng.geometric(0.02, len(cancels)), 0)
+    blank = np.zeros(1, COMMAND)
+    commands[cancels] = blank
+    commands["kind"][cancels] = Kind.CANCEL
+    commands["order_id"][cancels] = whom + 1
+    return commands
+
+
+class Load:
+    """Sends to all pairs by turns from a thread, until it is stopped."""
+
+    def __init__(self, log: KafkaLog, names: list[str], rate: float, seed: int) -> None:
+        self.names = names
+        self.acknowledged: dict[str, list[Acknowledged]] = {name: [] for name in names}
+        self.sent = dict.fromkeys(names, 0)  # commands
+        self.failed: list[str] = []
+        self._partitions = {name: log.map.pair(name).partition for name in names}
+        self._topic = log.address.topic("commands")
+        self._producer = log.clients.producer(**{"linger.ms": 1})
+        self._rate = rate / len(names)
+        self._flows = [flow(1 << 20, seed + number) for number in range(min(len(names), 8))]
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> "Load":
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Sends no more, and waits until the brokers have all that was sent."""
+        self._stop.set()
+        self._thread.join()
+        waiting = self._producer.flush(120)
+        assert not waiting, f"{waiting} messages were not acknowledged within 120 s"
+        assert not self.failed, self.failed
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        began_ns = time.time_ns()
+        while not self._stop.is_set():
+            elapsed = time.monotonic() - began
+            for number, name in enumerate(self.names):
+                due = int(elapsed * self._rate) - self.sent[name]
+                if due > 0:
+                    self._send(number, name, min(due, MESSAGE_MAX), began_ns)
+            self._producer.poll(TICK_SECONDS)
+
+    def _send(self, number: int, name: str, count: int, began_ns: int) -> None:
+        begin = self.sent[name]
+        source = self._flows[number % len(self._flows)]
+        numbers = np.arange(begin, begin + count)
+        commands = source[numbers % len(source)]
+        # Round after round the same flow, with ids of its own.
+        commands["order_id"] += (numbers // len(source) * len(source)).astype(np.uint64)
+        commands["timestamp"] = began_ns + (numbers / self._rate * 1e9).astype(np.int64)
+        data = pack_commands(name, Commands(commands, NO_TOKENS, 0))
+        acknowledged = self.acknowledged[name]
+
+        def arrived(error, message):
+            if error is not None:
+                self.failed.append(error.str())
+            else:
+                acknowledged.append(Acknowledged(message.offset(), data))
+
+        while True:
+            try:
+                self._producer.produce(
+                    self._topic, data, partition=self._partitions[name], on_delivery=arrived
+                )
+                break
+            except BufferError:
+                self._producer.poll(0.01)
+        self.sent[name] += count

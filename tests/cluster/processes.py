@@ -1,0 +1,60 @@
+"""Runners as processes, to be killed, frozen and ended."""
+
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+
+__all__ = ["RunnerProcess"]
+
+
+class RunnerProcess:
+    """`pricetime run --log`, with some options."""
+
+    def __init__(self, url: str, *options: str, port: int = 0) -> None:
+        self.port = port
+        http = ["--http", f"127.0.0.1:{port}"] if port else []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "pricetime", "run", "--log", url, *options, *http],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ready(self) -> bool:
+        """Whether it says that all its pairs are live."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ready", timeout=2):
+                return True
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def await_ready(self, seconds: float = 30) -> None:
+        end = time.monotonic() + seconds
+        while not self.ready():
+            assert self.process.poll() is None, self.process.stderr.read()
+            assert time.monotonic() < end, "a runner is not ready"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Without a word."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+
+    def freeze(self) -> None:
+        self.process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
+
+    def end(self) -> str:
+        """In order; what it had to say."""
+        self.process.terminate()
+        said = self.process.stderr.read()
+        code = self.process.wait(30)
+        self.process.stderr.close()
+        # One that had not even begun has not yet learnt to end in order.
+        assert code in (0, -signal.SIGTERM), (code, said)
+        return said
