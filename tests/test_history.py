@@ -93,3 +93,10 @@ def test_wrong_questions_are_named(site):
     with pytest.raises(pt.LogError, match=r"'XX'.*it has BTC_EUR"):
         next(pt.events(site.where, "XX", follow=False))
     assert list(islice(pt.events(site.where, NAME, follow=False), 1)) == []
+
+
+def test_a_sequence_may_be_a_number_of_numpy(site):
+    site.send(orders(3))
+    (whole,) = pt.events(site.where, NAME, follow=False)
+    after = whole["sequence"][1]
+    assert sequences(pt.events(site.where, NAME, after=after, follow=False)) == [3]

@@ -1,10 +1,17 @@
 """The protocol of a log: one suite that every log passes."""
 
-import threading
-
 import pytest
 from model.batches import orders
-from model.logs import KINDS, NAME, Place, Teller, joined, spans, token_rows
+from model.logs import (
+    KINDS,
+    NAME,
+    Place,
+    Teller,
+    joined,
+    read_beside_writer,
+    spans,
+    token_rows,
+)
 from pricetime import LogDamaged, LogError
 from pricetime.log import LogTrimmed, Tail
 
@@ -276,31 +283,10 @@ def test_an_unknown_instrument_is_named(reader):
 
 
 def test_readers_beside_the_writer_see_no_gap(log):
-    seen, failed = [], []
+    def look(reader, after):
+        assert reader.tail(NAME).sequence >= after
 
-    def follow():
-        reader = log.reader()
-        try:
-            after = 0
-            while after < 200:
-                for batch in reader.events(NAME, after):
-                    seen.extend(batch.records["sequence"].tolist())
-                    after = batch.last
-                assert reader.tail(NAME).sequence >= after
-        except BaseException as error:
-            failed.append(error)
-        finally:
-            reader.close()
-
-    readers = [threading.Thread(target=follow) for _ in range(2)]
-    for thread in readers:
-        thread.start()
-    teller = Teller(log)
-    for first in range(1, 201, 4):
-        teller.tell(orders(4, first))
-    for thread in readers:
-        thread.join()
-    assert not failed
+    seen = read_beside_writer(log, look)
     assert sorted(seen) == sorted(2 * list(range(1, 201)))
 
 

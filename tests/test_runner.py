@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from model.batches import orders
 from model.blotter import SECOND, record
-from model.logs import NAME, Teller, joined, spans, token_rows
+from model.logs import NAME, Teller, joined, keep, spans, start, token_rows
 from model.tapes import PROFILES, tape
 from pricetime import EVENT, Book, Diverged, Kind, LogDamaged, LogVersion
 from pricetime.log import MemoryLog, SqliteLog
 from pricetime.log.batch import NO_TOKENS, Events, pack_events, unpack_events
-from pricetime.runner import Runner, saved
+from pricetime.runner import saved
 from pricetime.runner.runner import (
     CHECKPOINT_NS,
     CHECKPOINT_PER_ORDER,
@@ -33,25 +33,12 @@ def log():
     return made
 
 
-def start(log, **options):
-    """A runner of what the log has, as after a restart."""
-    return Runner(NAME, log.stream(NAME), Book, **options)
-
-
 def drive(runner, log, commands, tokens=NO_TOKENS):
     """Has a runner do commands, as one batch that is committed; what became of them."""
     runner.stream.append(commands, tokens)
     (done,) = runner.step()
     log.commit()
     return done
-
-
-def keep(runner, log):
-    """Takes a checkpoint and stores it whole."""
-    runner.take_checkpoint()
-    while runner.storing:
-        runner.store_part()
-    log.commit()
 
 
 def nothing(count):

@@ -5,6 +5,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from functools import partial
 from itertools import count
 
 import numpy as np
@@ -19,24 +20,18 @@ from pricetime.venue.definition import Definition
 
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
 
+from model.kafka_logs import until
 from pricetime.log.kafka import KafkaLog, KafkaReader
 from pricetime.supervisor import Supervisor, live, pair, supervisor
 from pricetime.supervisor.metrics import serve
 
 PATIENCE = 60  # seconds
+until = partial(until, seconds=PATIENCE)
 numbers = count()
 
 
 def definition(name):
     return Definition(Instrument(name, tick_size="0.01", lot_size="0.01"), {}).dump()
-
-
-def until(there, what="it"):
-    end = time.monotonic() + PATIENCE
-    while not (found := there()):
-        assert time.monotonic() < end, f"{what} has not come about"
-        time.sleep(0.01)
-    return found
 
 
 class Site:

@@ -20,7 +20,7 @@ import numpy as np
 
 from pricetime.records import BOUND, STP
 
-__all__ = ["Instrument"]
+__all__ = ["Instrument", "index"]
 
 TEXT_LIMIT = 256  # characters of a number: more than any value within the bounds has a use for
 DECIMALS_LIMIT = 32  # decimals of a tick or a lot, and digits before its point
@@ -501,3 +501,12 @@ def _orders(value: SupportsIndex) -> int:
     if not 0 <= count < BOUND:
         raise ValueError(f"orders_per_account {_show(count)} is outside 0..2^62 - 1")
     return count
+
+
+def index(value: SupportsIndex, name: str) -> int:
+    """The int of what is one; raises TypeError."""
+    try:
+        return operator.index(value)
+    except TypeError:
+        kind = type(value).__name__
+        raise TypeError(f"{name} {value!r} is a {kind}: pass an int") from None

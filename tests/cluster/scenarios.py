@@ -55,6 +55,14 @@ class Venue:
         """A new runner; without options of all pairs."""
         return RunnerProcess(self.url, *options, port=next(self._ports))
 
+    def serve(self, runners: int = 1) -> list[RunnerProcess]:
+        """So many runners of all pairs; the load begins when they are ready."""
+        made = [self.runner() for _ in range(runners)]
+        for runner in made:
+            runner.await_ready()
+        self.load.start()
+        return made
+
     def trouble(self) -> None:
         """Notes that something is done now."""
         self.moments.append(time.monotonic())
@@ -85,9 +93,7 @@ class Venue:
 
 def steady(venue: Venue, count: int, say: Say) -> Result:
     """Nothing is done, for so many seconds."""
-    runner = venue.runner()
-    runner.await_ready()
-    venue.load.start()
+    (runner,) = venue.serve()
     time.sleep(count)
     result = venue.finish(count, 0)
     runner.end()
@@ -96,9 +102,7 @@ def steady(venue: Venue, count: int, say: Say) -> Result:
 
 def kills(venue: Venue, count: int, say: Say) -> Result:
     """The one runner is killed with SIGKILL, and started again."""
-    runner = venue.runner()
-    runner.await_ready()
-    venue.load.start()
+    (runner,) = venue.serve()
     for number in range(count):
         venue.sleep(0.2, 1.5)
         venue.trouble()
@@ -114,10 +118,7 @@ def kills(venue: Venue, count: int, say: Say) -> Result:
 
 def standby(venue: Venue, count: int, say: Say) -> Result:
     """Two runners publish the same; one is killed, and another takes its place."""
-    active, other = venue.runner(), venue.runner()
-    for runner in (active, other):
-        runner.await_ready()
-    venue.load.start()
+    active, other = venue.serve(2)
     for number in range(count):
         venue.sleep(0.5, 1.5)
         venue.trouble()
@@ -134,10 +135,7 @@ def standby(venue: Venue, count: int, say: Say) -> Result:
 
 def zombies(venue: Venue, count: int, say: Say) -> Result:
     """Both runners are frozen, others come, and the frozen ones wake up as zombies."""
-    runners = [venue.runner(), venue.runner()]
-    for runner in runners:
-        runner.await_ready()
-    venue.load.start()
+    runners = venue.serve(2)
     for number in range(count):
         venue.sleep(0.2, 1.0)
         venue.trouble()

@@ -15,7 +15,6 @@ from pricetime import EVENT, Book
 from pricetime.log.batch import NO_TOKENS, Commands, Events, pack_commands, pack_events
 from pricetime.log.kafka import KafkaAddress, KafkaLog
 from pricetime.log.kafka.partition import Partition
-from pricetime.runner import Runner
 
 from .batches import orders
 from .logs import NAME
@@ -102,17 +101,13 @@ def flipped(data, bit):
     return bytes(data)
 
 
-def until(there):
-    """Waits until something is so."""
-    end = time.monotonic() + PATIENCE
-    while not there():
-        assert time.monotonic() < end, "it has not come about"
+def until(there, what="it", seconds=PATIENCE):
+    """Waits until something is so; returns what it is."""
+    end = time.monotonic() + seconds
+    while not (found := there()):
+        assert time.monotonic() < end, f"{what} has not come about"
         time.sleep(0.01)
-
-
-def start(log):
-    """A runner of what the log has, as after a restart."""
-    return Runner(NAME, log.stream(NAME), Book)
+    return found
 
 
 def drive(runner, log, batch, tokens=NO_TOKENS):
@@ -122,14 +117,6 @@ def drive(runner, log, batch, tokens=NO_TOKENS):
     done = list(runner.step())
     log.commit()
     return done
-
-
-def keep(runner, log):
-    """Takes a checkpoint and stores it whole."""
-    runner.take_checkpoint()
-    while runner.storing:
-        runner.store_part()
-    log.commit()
 
 
 def trimmed(stream, reader, position, sequence):

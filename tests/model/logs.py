@@ -1,9 +1,14 @@
 """What the tests of logs, runners and venues share: logs to open again, and what they are told."""
 
+import threading
+
 import numpy as np
 from pricetime import Book
 from pricetime.log import MemoryLog, SqliteLog
 from pricetime.log.batch import NO_TOKENS, TOKEN, Events
+from pricetime.runner import Runner
+
+from .batches import orders
 
 KINDS = ("memory", "sqlite")
 NAME = "BTC_EUR"
@@ -73,3 +78,48 @@ def joined(batches):
 def spans(batches):
     """The (first, last) sequence of each batch of events."""
     return [(batch.first, batch.last) for batch in batches]
+
+
+def start(log, **options):
+    """A runner of what the log has, as after a restart."""
+    return Runner(NAME, log.stream(NAME), Book, **options)
+
+
+def keep(runner, log):
+    """Takes a checkpoint and stores it whole."""
+    runner.take_checkpoint()
+    while runner.storing:
+        runner.store_part()
+    log.commit()
+
+
+def read_beside_writer(log, look=lambda reader, after: None):
+    """The sequences that two readers see, all in one list, while 200 events are published.
+
+    look: is called by each behind each reading, with the last sequence that it has."""
+    seen, failed = [], []
+
+    def follow():
+        reader = log.reader()
+        try:
+            after = 0
+            while after < 200:
+                for batch in reader.events(NAME, after):
+                    seen.extend(batch.records["sequence"].tolist())
+                    after = batch.last
+                look(reader, after)
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            reader.close()
+
+    readers = [threading.Thread(target=follow) for _ in range(2)]
+    for thread in readers:
+        thread.start()
+    teller = Teller(log)
+    for first in range(1, 201, 4):
+        teller.tell(orders(4, first))
+    for thread in readers:
+        thread.join()
+    assert not failed
+    return seen

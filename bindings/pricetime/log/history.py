@@ -5,12 +5,22 @@ from collections.abc import Iterator
 from os import PathLike, fspath
 from pathlib import Path
 
+from pricetime.instrument import index
 from pricetime.log.batch import Records
 from pricetime.log.sqlite_read import SqliteReader
 
-__all__ = ["events"]
+__all__ = ["check_after", "events"]
 
 LOOK_SECONDS = 0.02  # how often a file is looked at for more
+
+
+def check_after(after: int) -> int:
+    """The sequence that events are asked for behind, as an int, which one of numpy is not; raises
+    ValueError, TypeError."""
+    sequence = index(after, "after")
+    if sequence < 0:
+        raise ValueError(f"after {after} is below 0: it is the last sequence that you have, or 0")
+    return sequence
 
 
 def events(
@@ -23,8 +33,7 @@ def events(
     however often a runner has published it. Raises LogDamaged where some are missing, LogTrimmed
     where they are no longer kept, LogError where there is no such instrument.
     """
-    if after < 0:
-        raise ValueError(f"after {after} is below 0: it is the last sequence that you have, or 0")
+    after = check_after(after)
     text = fspath(where)
     if text.startswith("kafka://"):
         yield from _of_kafka(text, name, after, follow)

@@ -12,7 +12,7 @@ from pricetime.log.errors import LogError
 from pricetime.log.kafka import KafkaLog
 from pricetime.supervisor.metrics import serve
 from pricetime.supervisor.supervisor import Supervisor
-from pricetime.venue.definition import Definition
+from pricetime.venue.shared import define
 
 __all__ = ["run"]
 
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace, say: Callable[[str], None]) -> int:
 
 def _definition(name: str, tick: str, lot: str) -> str:
     try:
-        return Definition(Instrument(name, tick_size=tick, lot_size=lot), {}).dump()
+        return define(Instrument(name, tick_size=tick, lot_size=lot), {}).dump()
     except ValueError as error:
         raise ValueError(f"--instrument {name} {tick} {lot}: {error}") from None
 

@@ -14,10 +14,10 @@ from pricetime.runner import Done, Runner
 from pricetime.supervisor.metrics import Metrics
 from pricetime.venue.definition import Definition
 
-__all__ = ["COMMIT_SECONDS", "LivePair"]
+__all__ = ["TRANSACTION_SECONDS", "LivePair"]
 
 CLOSING_COMMANDS = 10_000  # since the last checkpoint, from which handing over takes one
-COMMIT_SECONDS = 0.005  # after which a transaction is committed
+TRANSACTION_SECONDS = 0.005  # after which one is committed
 CLOCK_SECONDS = 1.0  # how often what is due is asked for again
 
 
@@ -73,7 +73,8 @@ class LivePair:
             self.blocked_since = 0.0
         elif not self.blocked_since:
             self.blocked_since = time.monotonic()
-        if self.committing and time.monotonic() - self.stream.output.open_since >= COMMIT_SECONDS:
+        open_since = self.stream.output.open_since
+        if open_since and time.monotonic() - open_since >= TRANSACTION_SECONDS:
             self.stream.settle()
         metrics.commands.labels(self.name).inc(commands)
         metrics.events.labels(self.name).inc(events)

@@ -16,9 +16,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from pricetime.log.errors import LogError
 from pricetime.log.kafka import KafkaLog
-from pricetime.log.kafka.client import failure, told
+from pricetime.log.kafka.client import failure, passing, told
 from pricetime.supervisor.group import Chosen, Group, Share
-from pricetime.supervisor.live import COMMIT_SECONDS, LivePair
+from pricetime.supervisor.live import TRANSACTION_SECONDS, LivePair
 from pricetime.supervisor.metrics import Metrics
 from pricetime.supervisor.pair import PairTask, State
 
@@ -27,7 +27,6 @@ __all__ = ["Supervisor"]
 OUTPUT_BYTES = 32 << 20
 """Of events that have not arrived, for all pairs together; each has its part of it."""
 OUTPUT_BYTES_MIN = 64 << 10
-GOES_ON = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)  # librdkafka tries on by itself
 INBOX_BYTES = 4 << 20
 """Of commands that wait for one pair, above which its partition is paused."""
 PATIENCE_SECONDS = 0.2
@@ -129,7 +128,7 @@ class Supervisor:
         if not self._busy:
             return TURN_SECONDS
         only_committing = all(live.committing for live in self._busy_pairs())
-        return COMMIT_SECONDS if only_committing else 0
+        return TRANSACTION_SECONDS if only_committing else 0
 
     def _patience_ends(self) -> bool:
         """Whether a partition should be paused by now: then the consumer must go on for others."""
@@ -147,7 +146,7 @@ class Supervisor:
             self._busy.add(task.pair.partition)
 
     def _complained(self, error: KafkaError, task: PairTask | None) -> None:
-        if error.retriable() or error.code() in GOES_ON:
+        if passing(error):
             return
         if task is None:
             logger.warning("%s: %s", self._topic, error.str())
@@ -163,14 +162,13 @@ class Supervisor:
         except Exception as error:
             self._failed(task, error)
             return
-        place = [TopicPartition(self._topic, partition)]
         if done:
             self._busy.discard(partition)
             if live.paused:
-                self._consumer.resume(place)
+                self._consumer.resume([TopicPartition(self._topic, partition)])
                 live.paused = False
         elif not live.paused and self._should_pause(live):
-            self._consumer.pause(place)
+            self._consumer.pause([TopicPartition(self._topic, partition)])
             live.paused = True
 
     def _output_bytes(self) -> int:

@@ -6,7 +6,6 @@ the face's own business.
 
 from __future__ import annotations
 
-import operator
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -14,7 +13,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Generic, SupportsIndex, TypedDict, TypeVar
 
 from pricetime._book import Book
-from pricetime.instrument import Instrument, Number
+from pricetime.instrument import Instrument, Number, index
 from pricetime.records import STP, TIF, Flag, Kind, OrderType, Parameter, Phase, Side
 from pricetime.venue.answer import Answer
 from pricetime.venue.request import Request
@@ -58,15 +57,6 @@ class Terms(TypedDict, total=False):
     parent: SupportsIndex | None
     order_id: SupportsIndex | None
     token: Token | None
-
-
-def index(value: SupportsIndex, name: str) -> int:
-    """The int of what is one; raises TypeError."""
-    try:
-        return operator.index(value)
-    except TypeError:
-        kind = type(value).__name__
-        raise TypeError(f"{name} {value!r} is a {kind}: pass an int") from None
 
 
 def code(kind: type[E], value: Code, name: str) -> int:

@@ -11,14 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pricetime.instrument import Instrument
+from pricetime.instrument import Instrument, index
 from pricetime.log.batch import Records
 from pricetime.log.protocol import Log
 from pricetime.log.sqlite import Durability, SqliteLog
 from pricetime.records import COMMAND, Kind, Parameter
 from pricetime.venue.core import Core
 from pricetime.venue.definition import Definition
-from pricetime.venue.desk import index, parameter_value
+from pricetime.venue.desk import parameter_value
 from pricetime.venue.request import BATCH_MAX, ID_LAST
 from pricetime.venue.token import Token, token_key
 
@@ -26,7 +26,6 @@ __all__ = [
     "WINDOW",
     "Level",
     "array_parts",
-    "check_after",
     "define",
     "id_max",
     "levels",
@@ -96,15 +95,6 @@ def array_parts(commands: Records, token: Token | None) -> Iterator[tuple[Record
             commands[begin : begin + BATCH_MAX],
             mark + number.to_bytes(8, "little") if mark else None,
         )
-
-
-def check_after(after: int) -> int:
-    """The sequence that events are asked for behind, as an int, which one of numpy is not; raises
-    ValueError, TypeError."""
-    sequence = index(after, "after")
-    if sequence < 0:
-        raise ValueError(f"after {after} is below 0: it is the last sequence that you have, or 0")
-    return sequence
 
 
 def id_max(commands: Records) -> int:

@@ -16,6 +16,7 @@ import numpy as np
 from pricetime._book import Book
 from pricetime.instrument import Instrument
 from pricetime.log.batch import Records
+from pricetime.log.history import check_after
 from pricetime.log.protocol import Log
 from pricetime.log.sqlite import Durability
 from pricetime.records import EVENT
@@ -27,7 +28,6 @@ from pricetime.venue.shared import (
     WINDOW,
     Level,
     array_parts,
-    check_after,
     define,
     id_max,
     levels,

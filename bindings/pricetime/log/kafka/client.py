@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient
 
 from pricetime.log.errors import Fenced, LogError, LogFailed, OutcomeUnknown
 from pricetime.log.kafka.address import KafkaAddress
 
-__all__ = ["ANSWER_SECONDS", "MESSAGE_BYTES_MAX", "Clients", "failure", "told"]
+__all__ = ["ANSWER_SECONDS", "MESSAGE_BYTES_MAX", "Clients", "failure", "passing", "told"]
 
 ANSWER_SECONDS = 10.0
 """How long a broker may take to answer a question."""
@@ -39,11 +39,9 @@ WAY_OUT = {
 }
 
 
-def failure(error: KafkaError, where: str, *, seen: str = "") -> LogError:
+def failure(error: KafkaError, where: str) -> LogError:
     """What an error of librdkafka means to who uses a log."""
     text = f"{where}: {error.str()}"
-    if seen and seen not in text:
-        text += f" ({seen})"
     if error.code() in WAY_OUT:
         text += f"; {WAY_OUT[error.code()]}"
     if error.code() in (KafkaError._FENCED, KafkaError.INVALID_PRODUCER_EPOCH):
@@ -51,6 +49,14 @@ def failure(error: KafkaError, where: str, *, seen: str = "") -> LogError:
     if error.code() in (KafkaError._MSG_TIMED_OUT, KafkaError._PURGE_QUEUE):
         return OutcomeUnknown(text)
     return LogFailed(text)
+
+
+def passing(error: KafkaError) -> bool:
+    """Whether librdkafka goes on trying by itself, so that a reader has only to wait."""
+    return error.retriable() or error.code() in (
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+    )
 
 
 @contextmanager
@@ -173,18 +179,13 @@ class Clients:
             reason = error.args[0].str() if isinstance(error, KafkaException) else error
             raise LogError(f"{self.address}: an option is wrong: {reason}") from None
 
-    def metadata(self, admin: AdminClient, seconds: float = ANSWER_SECONDS) -> dict[str, int]:
+    def metadata(self, admin: AdminClient) -> dict[str, int]:
         """The topics that there are, and how many partitions each has; raises LogFailed."""
         try:
-            found = admin.list_topics(timeout=seconds)
+            found = admin.list_topics(timeout=ANSWER_SECONDS)
         except KafkaException as error:
             admin.poll(0)  # for what the connections complain of
             cause = self.complaint or error.args[0]
-            raise failure(cause, f"{self.address} did not answer within {seconds:.0f} s") from None
+            where = f"{self.address} did not answer within {ANSWER_SECONDS:.0f} s"
+            raise failure(cause, where) from None
         return {name: len(topic.partitions) for name, topic in found.topics.items()}
-
-
-def body(message: Message) -> bytes:
-    """The bytes of a message."""
-    value = message.value()
-    return value if isinstance(value, bytes) else b""

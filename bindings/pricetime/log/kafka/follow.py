@@ -8,21 +8,14 @@ error, as it cannot come of runners that keep to the rules.
 import time
 from collections.abc import Callable, Iterator
 
-from confluent_kafka import Message
-
-from pricetime.log.batch import Events, cut_events, unpack_events
+from pricetime.log.batch import Events, cut_events
 from pricetime.log.errors import LogDamaged, LogError, LogFailed, LogTrimmed
-from pricetime.log.kafka.client import ANSWER_SECONDS, body
+from pricetime.log.kafka.client import ANSWER_SECONDS
+from pricetime.log.kafka.message import events_of
 from pricetime.log.kafka.partition import Partition
 from pricetime.log.protocol import Tail
 
-__all__ = ["Follower", "find_tail", "locate", "unpacked"]
-
-
-def unpacked(message: Message, name: str, partition: Partition) -> Events:
-    """The events of a message."""
-    where = f"events of {name} at offset {message.offset()} of {partition.where}"
-    return unpack_events(body(message), name, where)
+__all__ = ["Follower", "find_tail", "locate"]
 
 
 def locate(partition: Partition, name: str, behind: Callable[[Events], bool]) -> int:
@@ -49,7 +42,7 @@ def _whole(partition: Partition, name: str, offset: int, end: int) -> tuple[int,
         if offset >= end:
             return None
         try:
-            return offset, unpacked(message, name, partition)
+            return offset, events_of(message, name, partition.where)
         except LogDamaged:  # it is told where it is reached
             offset += 1
     return None
@@ -67,7 +60,7 @@ def find_tail(partition: Partition, name: str, least: int) -> Tail:
     while True:
         tail = Tail(0, 0)
         for message in partition.read(begin):
-            batch = unpacked(message, name, partition)
+            batch = events_of(message, name, partition.where)
             if batch.last > tail.sequence:
                 tail = Tail(batch.last, batch.position)
         if tail.sequence >= least or begin <= low:
@@ -98,7 +91,7 @@ class Follower:
         found: list[Events] = []
         for message in self.partition.poll(seconds):
             try:
-                batch = unpacked(message, self.name, self.partition)
+                batch = events_of(message, self.name, self.partition.where)
                 if batch.first > self.last + 1:
                     self._gap(batch)
                     return found

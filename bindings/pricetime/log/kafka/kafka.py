@@ -117,9 +117,8 @@ class KafkaLog:
             try:
                 future.result(ANSWER_SECONDS)
             except KafkaException as error:
-                if (
-                    error.args[0].code() != KafkaError.INVALID_PARTITIONS
-                ):  # another has just done it
+                # Unless another has just done it.
+                if error.args[0].code() != KafkaError.INVALID_PARTITIONS:
                     where = f"topic {name} has too few partitions, and cannot be given {more}"
                     raise failure(error.args[0], where) from None
         self._await(lambda: all(self._topics.get(name, 0) >= count for name in few))

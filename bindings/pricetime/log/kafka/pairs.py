@@ -9,7 +9,7 @@ import json
 from typing import NamedTuple
 
 from pricetime.log.errors import LogDamaged, LogError, LogVersion
-from pricetime.log.kafka.client import body
+from pricetime.log.kafka.message import body
 from pricetime.log.kafka.partition import Partition
 
 __all__ = ["MAP_FORMAT", "Pair", "PairMap"]

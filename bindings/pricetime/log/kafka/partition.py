@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from pricetime.log.errors import LogFailed, LogTrimmed
-from pricetime.log.kafka.client import ANSWER_SECONDS, Clients, failure, told
+from pricetime.log.kafka.client import ANSWER_SECONDS, Clients, failure, passing, told
 
 __all__ = ["Partition"]
 
@@ -94,7 +94,7 @@ class Partition:
                     f"{self.where} has nothing at offset {self.next}: it was trimmed, or is "
                     "another log"
                 )
-            elif not error.retriable() and error.code() != KafkaError._TRANSPORT:
+            elif not passing(error):
                 raise failure(error, self.where)
         return found
 
@@ -112,7 +112,7 @@ class Partition:
                 return message
             if error.code() == KafkaError._PARTITION_EOF:
                 return None
-            if not error.retriable() and error.code() != KafkaError._TRANSPORT:
+            if not passing(error):
                 raise failure(error, self.where)
         raise LogFailed(f"{self.where}: offset {offset} did not come within {ANSWER_SECONDS:.0f} s")
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-from pricetime.log.batch import Commands, Events, unpack_commands
+from pricetime.log.batch import Commands, Events
 from pricetime.log.errors import LogDamaged, LogError
 from pricetime.log.kafka.address import KafkaAddress
-from pricetime.log.kafka.client import Clients, body
-from pricetime.log.kafka.follow import Follower, find_tail, unpacked
+from pricetime.log.kafka.client import Clients
+from pricetime.log.kafka.follow import Follower, find_tail
+from pricetime.log.kafka.message import commands_of, events_of
 from pricetime.log.kafka.pairs import PairMap
 from pricetime.log.kafka.partition import Partition
 from pricetime.log.kafka.saves import Save, Saves, arrived
@@ -40,13 +41,11 @@ class KafkaReader:
         partition = self._partition("commands", self._map.pair(name).partition)
         try:
             for message in partition.read(position):
-                offset = message.offset() or 0
-                where = f"commands of {name} at offset {offset} of {partition.where}"
                 try:
-                    batch = unpack_commands(body(message), name, where)
+                    batch = commands_of(message, name, partition.where)
                 except LogDamaged:
                     continue  # no runner took it either
-                yield batch._replace(position=offset + 1)
+                yield batch
         finally:
             partition.close()
 
@@ -76,7 +75,7 @@ class KafkaReader:
         try:
             low, _ = commands.bounds()
             for message in events.read(events.bounds()[0]):
-                return Tail(unpacked(message, name, events).first - 1, low)
+                return Tail(events_of(message, name, events.where).first - 1, low)
             return Tail(0, low)
         finally:
             commands.close()

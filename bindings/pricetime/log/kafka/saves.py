@@ -8,11 +8,8 @@ arrived by then, so the tail is not before it.
 import logging
 from typing import NamedTuple
 
-from confluent_kafka import Message
-
-from pricetime.log.batch import Part, unpack_part
 from pricetime.log.errors import LogDamaged, LogTrimmed
-from pricetime.log.kafka.client import body
+from pricetime.log.kafka.message import part_of
 from pricetime.log.kafka.partition import Partition
 
 __all__ = ["Save", "Saves", "arrived", "save_key"]
@@ -47,12 +44,6 @@ def arrived(saves: list[Save]) -> int:
 def save_key(position: int, writer: str, sequence: int) -> bytes:
     """The key of the parts of a checkpoint."""
     return f"{position}/{writer}/{sequence}".encode()
-
-
-def part_of(message: Message, name: str, where: str) -> Part:
-    """The part in a message."""
-    at = f"a part of a checkpoint of {name} at offset {message.offset()} of {where}"
-    return unpack_part(body(message), name, at)
 
 
 class Saves:

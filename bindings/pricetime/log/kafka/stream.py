@@ -21,11 +21,11 @@ from pricetime.log.batch import (
     pack_events,
     pack_part,
     records_bytes,
-    unpack_commands,
 )
 from pricetime.log.errors import LogDamaged, LogError
-from pricetime.log.kafka.client import MESSAGE_BYTES_MAX, body, failure
-from pricetime.log.kafka.follow import Follower, find_tail, unpacked
+from pricetime.log.kafka.client import MESSAGE_BYTES_MAX, failure
+from pricetime.log.kafka.follow import Follower, find_tail
+from pricetime.log.kafka.message import body, commands_of, events_of
 from pricetime.log.kafka.output import Output
 from pricetime.log.kafka.pairs import Pair
 from pricetime.log.kafka.saves import Save, Saves, arrived, save_key
@@ -129,15 +129,14 @@ class KafkaStream:
     def _unpack(self, messages: Iterator[Message]) -> Iterator[Commands]:
         """The commands of messages. What is damaged is the same for all runners, and left out."""
         for message in messages:
-            offset, data = message.offset() or 0, body(message)
-            where = f"commands of {self.name} at offset {offset} of {self._commands.where}"
             try:
-                batch = unpack_commands(data, self.name, where)
+                batch = commands_of(message, self.name, self._commands.where)
             except LogDamaged as error:
                 logger.warning("%s; it is in quarantine, the pair goes on", error)
-                self.log.quarantine(self.pair, offset, data, str(error))
-                batch = Commands(np.empty(0, COMMAND), NO_TOKENS, 0)
-            yield batch._replace(position=offset + 1)
+                offset = message.offset() or 0
+                self.log.quarantine(self.pair, offset, body(message), str(error))
+                batch = Commands(np.empty(0, COMMAND), NO_TOKENS, offset + 1)
+            yield batch
 
     def publish(self, batch: Events) -> None:
         before = self._tail.position
@@ -230,7 +229,7 @@ class KafkaStream:
         last = 0
         try:
             for message in events.read(offset):
-                batch = unpacked(message, self.name, events)
+                batch = events_of(message, self.name, events.where)
                 if batch.last > last:
                     offset, last = message.offset() or 0, batch.last
                 if last > sequence:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from model.batches import orders
-from model.logs import NAME, Teller, joined, spans, token_rows
+from model.logs import NAME, Teller, joined, keep, spans, start, token_rows
 from model.tapes import tape
 from pricetime import Book, Diverged
 from pricetime.log import Fenced
@@ -15,37 +15,12 @@ from confluent_kafka import Producer
 from model.kafka_logs import (
     HISTORY,
     PATIENCE,
-    KafkaPlace,
     commands,
     drive,
     events,
-    keep,
     sequences,
-    start,
     trimmed,
 )
-
-
-@pytest.fixture
-def place(broker, request):
-    """Where the log of a test is."""
-    made = KafkaPlace(broker, request.node.name)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def log(place):
-    """A log with one pair."""
-    made = place.open()
-    made.add(NAME, "one")
-    return made
-
-
-@pytest.fixture
-def reader(log, place):
-    """A reader that was opened before anything was written."""
-    return place.reader()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Events on a real broker: each once and in order, however often runners have published it."""
 
-import threading
 import time
 from itertools import count, pairwise
 
@@ -8,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model.batches import orders
-from model.logs import NAME, Teller, joined, spans
+from model.logs import NAME, Teller, joined, keep, read_beside_writer, spans, start
 from pricetime import Book, LogDamaged
 from pricetime.log import Tail
 from pricetime.log.batch import Events
@@ -17,44 +16,12 @@ pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installe
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
-from model.kafka_logs import PATIENCE, KafkaPlace, drive, events, flipped, keep, sequences, start
+from model.kafka_logs import PATIENCE, drive, events, flipped, sequences
 from pricetime.log.kafka import Follower, KafkaAddress
 from pricetime.log.kafka.client import Clients
 from pricetime.log.kafka.follow import find_tail, locate
 from pricetime.log.kafka.partition import Partition
 from pricetime.log.kafka.stream import EVENTS_MAX
-
-
-@pytest.fixture
-def place(broker, request):
-    """Where the log of a test is."""
-    made = KafkaPlace(broker, request.node.name)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def log(place):
-    """A log with one pair."""
-    made = place.open()
-    made.add(NAME, "one")
-    return made
-
-
-@pytest.fixture
-def reader(log, place):
-    """A reader that was opened before anything was written."""
-    return place.reader()
-
-
-@pytest.fixture
-def told(log):
-    """A log with three batches of 2, 3 and 1 commands and their events."""
-    teller = Teller(log)
-    for size, first in ((2, 1), (3, 3), (1, 6)):
-        teller.tell(orders(size, first))
-    return teller
-
 
 # -- events ---------------------------------------------------------------------------------------
 
@@ -255,28 +222,5 @@ def test_readings_at_once_do_not_disturb_each_other(told, reader):
 
 
 def test_readers_beside_the_writer_see_no_gap(log):
-    seen, failed = [], []
-
-    def follow():
-        reader = log.reader()
-        try:
-            after = 0
-            while after < 200:
-                for batch in reader.events(NAME, after):
-                    seen.extend(batch.records["sequence"].tolist())
-                    after = batch.last
-        except BaseException as error:
-            failed.append(error)
-        finally:
-            reader.close()
-
-    readers = [threading.Thread(target=follow) for _ in range(2)]
-    for thread in readers:
-        thread.start()
-    teller = Teller(log)
-    for first in range(1, 201, 4):
-        teller.tell(orders(4, first))
-    for thread in readers:
-        thread.join()
-    assert not failed
+    seen = read_beside_writer(log)
     assert sorted(seen) == sorted(2 * list(range(1, 201)))

@@ -7,7 +7,7 @@ import threading
 import numpy as np
 import pytest
 from model.batches import orders
-from model.logs import NAME, Teller, joined, token_rows
+from model.logs import NAME, Teller, joined, start, token_rows
 from pricetime import Book, LogDamaged, LogError, LogVersion
 from pricetime.log import LogFailed, LogTrimmed, Tail
 from pricetime.log.batch import (
@@ -25,52 +25,18 @@ from confluent_kafka.admin import NewPartitions
 from model.kafka_logs import (
     HISTORY,
     PATIENCE,
-    KafkaPlace,
     commands,
     drive,
     events,
     flipped,
     newer,
     sequences,
-    start,
     trimmed,
     until,
 )
 from pricetime.log.kafka import KafkaReader
 from pricetime.log.kafka.pairs import PairMap
 from pricetime.log.kafka.stream import COMMANDS_MAX, JOINED_MAX
-
-
-@pytest.fixture
-def place(broker, request):
-    """Where the log of a test is."""
-    made = KafkaPlace(broker, request.node.name)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def log(place):
-    """A log with one pair."""
-    made = place.open()
-    made.add(NAME, "one")
-    return made
-
-
-@pytest.fixture
-def reader(log, place):
-    """A reader that was opened before anything was written."""
-    return place.reader()
-
-
-@pytest.fixture
-def told(log):
-    """A log with three batches of 2, 3 and 1 commands and their events."""
-    teller = Teller(log)
-    for size, first in ((2, 1), (3, 3), (1, 6)):
-        teller.tell(orders(size, first))
-    return teller
-
 
 # -- the map of pairs -----------------------------------------------------------------------------
 
