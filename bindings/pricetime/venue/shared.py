@@ -20,7 +20,7 @@ from pricetime.venue.core import Core
 from pricetime.venue.definition import Definition
 from pricetime.venue.desk import parameter_value
 from pricetime.venue.request import BATCH_MAX, ID_LAST
-from pricetime.venue.token import Token, token_key
+from pricetime.venue.token import Token, encoded, token_key
 
 __all__ = [
     "WINDOW",
@@ -64,10 +64,7 @@ def define(instrument: Instrument, parameters: dict[str, Any]) -> Definition:
     """What `add` was given as a definition; the book's parameters are in the instrument's units."""
     if not isinstance(instrument, Instrument):
         raise TypeError(f"{instrument!r} is no Instrument")
-    try:
-        size = len(instrument.name.encode())
-    except UnicodeEncodeError:
-        raise ValueError(f"name {instrument.name!r} is no text: it has half a character") from None
+    size = len(encoded(instrument.name, "name"))
     if not 1 <= size <= NAME_BYTES_MAX:
         raise ValueError(f"a name of {size} bytes: it has 1 to {NAME_BYTES_MAX}")
     book = {}

@@ -7,7 +7,7 @@ into a file of KEY=VALUE lines, named by `config=FILE`: a command line is seen b
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote
 
 from pricetime.log.errors import LogError
 
@@ -15,6 +15,7 @@ __all__ = ["SCHEME", "KafkaAddress"]
 
 SCHEME = "kafka://"
 PREFIX = "pricetime"
+HOSTS_PATTERN = re.compile(r"([^\[\]]|\[[^\[\],]*\])*")  # brackets, of IPv6, in pairs
 PREFIX_PATTERN = re.compile(r"[a-zA-Z0-9._-]{1,200}")
 TOPICS = ("pairs", "commands", "events", "checkpoints", "quarantine")
 
@@ -50,9 +51,13 @@ class KafkaAddress:
             )
         if not text.startswith(SCHEME):
             raise LogError(f"{place!r} is no address of Kafka; write {SCHEME}HOST:PORT/PREFIX")
+        # By hand: of several hosts with brackets some releases of urlsplit make an error.
+        hosts, _, prefix = place.removeprefix(SCHEME).partition("/")
+        query = text.partition("?")[2]
         try:
-            parts = urlsplit(text)
-            given = parse_qsl(parts.query, True, strict_parsing=True) if parts.query else []
+            given = parse_qsl(query, True, strict_parsing=True) if query else []
+            if not HOSTS_PATTERN.fullmatch(hosts):
+                raise ValueError
         except ValueError:  # whose text may hold what is secret
             raise LogError(
                 f"{place!r} is no address of Kafka, or its options are none: write "
@@ -61,7 +66,7 @@ class KafkaAddress:
         options: dict[str, str] = {}
         for key, value in given:
             options |= _read(Path(value)) if key == "config" else {key: value}
-        return cls(parts.netloc, unquote(parts.path.strip("/")) or PREFIX, options)
+        return cls(hosts, unquote(prefix.strip("/")) or PREFIX, options)
 
     def topic(self, name: str) -> str:
         """The name of a topic."""
