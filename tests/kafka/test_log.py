@@ -443,3 +443,15 @@ def test_no_event_is_trimmed_that_old_repeats_hide(log, place, reader):
     trimmed(log.stream(NAME), reader, 1, 5)
     assert reader.head(NAME) == (5, 1)
     assert sequences(log.stream(NAME).published(5)) == list(range(6, 11))
+
+
+def test_what_cannot_be_dropped_is_told_and_leaves_no_thread(log, caplog):
+    before = threading.active_count()
+    log.drop("commands", 0, 99)  # there is no such message
+
+    def told():
+        log.drop("commands", 0, 0)
+        return caplog.text
+
+    assert "could not be dropped" in until(told)
+    assert threading.active_count() == before

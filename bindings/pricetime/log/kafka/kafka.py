@@ -8,7 +8,8 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
-from typing import Literal
+from concurrent.futures import Future
+from typing import Any, Literal
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import NewPartitions, NewTopic  # type: ignore[attr-defined]
@@ -64,6 +65,7 @@ class KafkaLog:
         self.writer = uuid.uuid4().hex[:12]
         """tells our checkpoints from those of another runner"""
         self._partitions = partitions
+        self._drops: list[Future[Any]] = []  # that were asked for and not looked at
         self._streams: dict[str, KafkaStream] = {}
         self._admin = self.clients.admin()
         self._topics = self.clients.metadata(self._admin)
@@ -124,10 +126,20 @@ class KafkaLog:
         self._await(lambda: all(self._topics.get(name, 0) >= count for name in few))
 
     def drop(self, topic: str, partition: int, offset: int) -> None:
-        """Drops the messages before an offset, soon."""
+        """Drops the messages before an offset, soon; where that fails it is told behind."""
+        self._look_at_drops()
         place = TopicPartition(self.address.topic(topic), partition, offset)
-        for future in self._admin.delete_records([place]).values():
-            future.add_done_callback(_warn_if_failed)
+        self._drops += self._admin.delete_records([place]).values()
+
+    def _look_at_drops(self) -> None:
+        """Tells what was not dropped. Not by a callback, which would come in a thread of
+        librdkafka's that Python then counts as its own."""
+        drops, self._drops = self._drops, []
+        for drop in drops:
+            if not drop.done():
+                self._drops.append(drop)
+            elif (error := drop.exception()) is not None:
+                logger.warning("what is no longer needed could not be dropped: %s", error)
 
     def partition(self, topic: str, pair: Pair) -> Partition:
         """A partition of a pair, to read it; to be closed."""
@@ -202,12 +214,8 @@ class KafkaLog:
         return KafkaReader(self.address)
 
     def close(self) -> None:
+        self._look_at_drops()
         for stream in self._streams.values():
             stream.close()
         self.output.close()
         self.clients.close()
-
-
-def _warn_if_failed(future) -> None:  # type: ignore[no-untyped-def]
-    if future.exception() is not None:
-        logger.warning("what is no longer needed could not be dropped: %s", future.exception())
