@@ -13,7 +13,7 @@ from kills.flips import NAME, Reading, Venue, closed, copy, flip, flip_many, kil
 from pricetime.log.errors import LogDamaged
 
 EVERY = 211
-PAGE_BYTES = 4096
+PAGE_BYTES = 1 << 14
 TREE_PAGES = (2, 5, 10, 13)  # how SQLite marks pages that have rows or keys
 TABLES = {
     "commands": "SELECT name, position, batch FROM commands JOIN instrument ON instrument = number",

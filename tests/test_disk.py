@@ -161,7 +161,7 @@ done = {}
 with pt.Venue(path) as venue:
     market = venue.add(INSTRUMENT)
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, hard))
     refused, error = submit_until_refused(venue, done, 0)
     print(type(error).__name__, error)
     resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -298,6 +298,31 @@ def test_a_file_is_the_same_behind_a_link(tmp_path):
     assert renewed == [tmp_path / "venue.db-wal"]
     check_kept(link, done)
     assert list(link.parent.iterdir()) == [link], "what is beside a file is beside itself"
+
+
+def test_nothing_is_copied_out_of_a_write_ahead_log_that_could_not_be_renewed(tmp_path):
+    # It may be what a failing disk had before, and SQLite would take it for what it has seen.
+    path = tmp_path / "venue.db"
+    log = SqliteLog(path)
+    log.add("BTC_EUR", "one")
+    log.commit()
+    left = {}
+    for file in (path, path.with_name("venue.db-wal")):  # as a killed process leaves them
+        left[tmp_path / "left" / file.name] = file.read_bytes()
+    log.close()
+    (tmp_path / "left").mkdir()
+    for copy, data in left.items():
+        copy.write_bytes(data)
+
+    def refused(wal):
+        raise pt.LogError("cannot write it anew")
+
+    with pytest.raises(pt.LogError, match="cannot write it anew"):
+        SqliteLog(tmp_path / "left" / "venue.db", renew=refused)
+    assert {copy: copy.read_bytes() for copy in left} == left
+    log = SqliteLog(tmp_path / "left" / "venue.db")
+    assert list(log.instruments()) == ["BTC_EUR"]
+    log.close()
 
 
 def test_a_folder_is_no_file(tmp_path):

@@ -526,7 +526,7 @@ def test_any_flipped_byte_of_the_file_changes_nothing_or_is_refused(filled, tmp_
             assert found.keys() == expected.keys(), f"byte {at}"
         for rest in tmp_path.glob(f"{number}.db*"):
             rest.unlink()
-    assert refused > 200
+    assert refused > 80  # most of such a small file is free space
 
 
 # -- disks ----------------------------------------------------------------------------------------

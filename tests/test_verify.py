@@ -6,6 +6,7 @@ that somebody wrote with a good checksum, which only the replay and the laws of 
 
 import random
 import re
+import sqlite3
 import subprocess
 import sys
 from contextlib import closing
@@ -278,6 +279,15 @@ def test_commits_that_were_acknowledged_and_are_not_there_are_missed(verify, fil
     code, text = verify(file)
     assert code == 1
     assert re.search(rf"file: .* ends with commit {commits}, but {int(commits) + 1} were ack", text)
+
+
+def test_a_column_that_has_lost_its_name_is_told(verify, file):
+    connection = sqlite3.connect(file)
+    connection.execute("ALTER TABLE instrument RENAME COLUMN state TO stale")
+    connection.close()
+    code, text = verify(file)
+    assert code == 1
+    assert "no such column" in text
 
 
 @pytest.mark.parametrize("seed", range(40))

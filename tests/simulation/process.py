@@ -117,6 +117,11 @@ class Process:
         self.connections.append(Connection(path, self.files))
         return self.connections[-1]
 
+    def connect_to_read(self, path: Path) -> Connection:
+        self.connections.append(Connection(path, self.files, read_only=True))
+        self.connections[-1].execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        return self.connections[-1]
+
     def renew(self, path: Path) -> None:
         """As the product's own does on a disk that is none of ours."""
         file = self.machine.disk.names.get(path.name)
@@ -136,7 +141,13 @@ class Process:
 
     def start(self) -> None:
         world = self.world
-        self.log = SqliteLog(world.path, self.durability, connect=self.connect, renew=self.renew)
+        self.log = SqliteLog(
+            world.path,
+            self.durability,
+            connect=self.connect,
+            connect_to_read=self.connect_to_read,
+            renew=self.renew,
+        )
         self.core = Core(self.log, world.clock, checkpoint_commands=world.checkpoint_commands)
 
     def die(self) -> None:
@@ -180,7 +191,7 @@ class Follower:
         self.reading: dict[str, Iterator[Events]] = {}  # what was left off
         self.connections: list[Connection] = []
         try:
-            with patch.object(sqlite_read, "_connect_to_read", self.connect):
+            with patch.object(sqlite_read, "connect_to_read", self.connect):
                 self.reader = SqliteReader(path)
         except BaseException:
             self.die()

@@ -174,7 +174,7 @@ class SqliteReader:
         self.path = path
         commits = witnessed(path)  # before the file is read, as both may grow
         with told(path, "open"):
-            self.connection = _connect_to_read(path)
+            self.connection = connect_to_read(path)
             try:
                 check_file(self.connection, path)
                 if witness:
@@ -241,7 +241,7 @@ class SqliteReader:
         self.connection.close()
 
 
-def _connect_to_read(path: Path) -> sqlite3.Connection:
+def connect_to_read(path: Path) -> sqlite3.Connection:
     """A connection that cannot write. In a folder that is read-only SQLite cannot share memory with
     a writer; but there is none, if there is no write-ahead log."""
     where = path.absolute().as_uri()

@@ -1,6 +1,7 @@
 """`pricetime verify FILE`: the audit of a venue file as a sub-command."""
 
 import argparse
+import sqlite3
 
 from pricetime.log.errors import LogDamaged
 from pricetime.log.holder import witnessed
@@ -82,7 +83,7 @@ def _end(reader: SqliteReader, name: str) -> int:
     """How many commands there are to come, for the progress bar."""
     try:
         return reader.lane(name).state().end
-    except LogDamaged:
+    except (LogDamaged, sqlite3.Error):  # the audit says so
         return 0
 
 
