@@ -57,7 +57,9 @@ class Load:
         self.failed: list[str] = []
         self._partitions = {name: log.map.pair(name).partition for name in names}
         self._topic = log.address.topic("commands")
-        self._producer = log.clients.producer(**{"linger.ms": 1})
+        self._make = lambda: log.clients.producer(**{"linger.ms": 1})
+        self._producer = self._make()
+        self._renew = threading.Event()
         self._rate = rate / len(names)
         self._flows = [flow(1 << 20, seed + number) for number in range(min(len(names), 8))]
         self._stop = threading.Event()
@@ -67,10 +69,17 @@ class Load:
         self._thread.start()
         return self
 
+    def renew(self) -> None:
+        """Goes on with another producer, soon."""
+        self._renew.set()
+
     def stop(self) -> None:
         """Sends no more, and waits until the brokers have all that was sent."""
         self._stop.set()
         self._thread.join()
+        self._flush()
+
+    def _flush(self) -> None:
         waiting = self._producer.flush(120)
         assert not waiting, f"{waiting} messages were not acknowledged within 120 s"
         assert not self.failed, self.failed
@@ -85,6 +94,10 @@ class Load:
                 if due > 0:
                     self._send(number, name, min(due, MESSAGE_MAX), began_ns)
             self._producer.poll(TICK_SECONDS)
+            if self._renew.is_set():
+                self._renew.clear()
+                self._flush()
+                self._producer = self._make()
 
     def _send(self, number: int, name: str, count: int, began_ns: int) -> None:
         begin = self.sent[name]

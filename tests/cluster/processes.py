@@ -6,6 +6,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 
 __all__ = ["RunnerProcess"]
 
@@ -37,8 +38,14 @@ class RunnerProcess:
             assert time.monotonic() < end, "a runner is not ready"
             time.sleep(0.02)
 
+    def resident_bytes(self) -> int:
+        """Of memory, now."""
+        assert self.process.poll() is None, self.process.stderr.read()
+        text = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(text.partition("VmRSS:")[2].split()[0]) << 10
+
     def kill(self) -> None:
-        """Without a word."""
+        """Without a word; also where it has ended."""
         self.process.kill()
         self.process.wait()
         self.process.stderr.close()

@@ -13,29 +13,14 @@ import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
-
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cluster.scenarios import SCENARIOS, Result, Venue
-
-__all__ = ["tell"]
+from cluster.scenarios import SCENARIOS
+from cluster.venue import Venue
 
 RATE = 1_600_000 / 60
-
-
-def tell(name: str, result: Result) -> str:
-    """The result in a few lines."""
-    lines = [
-        f"{name}: {result.done} done in {result.seconds:.0f} s; {result.commands:,} commands, "
-        f"{result.events:,} events: each once, in order, as of a book never interrupted"
-    ]
-    if result.pauses:
-        shown = zip(("p50", "p99", "max"), np.percentile(result.pauses, (50, 99, 100)), strict=True)
-        lines.append("time without events: " + ", ".join(f"{k} {v:.3f} s" for k, v in shown))
-    lines.append("latency: " + ", ".join(f"{k} {v:.1f} ms" for k, v in result.latency_ms.items()))
-    return "\n".join(lines)
+NEED_THREE = ("leaders", "frozen", "blocked")
 
 
 def main() -> int:
@@ -45,17 +30,24 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=RATE, help="commands a second, all pairs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bootstrap")
+    parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     options = parser.parse_args()
+    if options.scenario in NEED_THREE and (options.bootstrap or options.brokers != 3):
+        parser.error(f"{options.scenario} needs --brokers 3")
     with ExitStack() as stack:
-        bootstrap = options.bootstrap
+        bootstrap, cluster = options.bootstrap, None
         if bootstrap is None:
             from pricetime.broker import Cluster
 
             folder = stack.enter_context(tempfile.TemporaryDirectory())
-            bootstrap = stack.enter_context(Cluster(Path(folder, "kafka"), port=0)).bootstrap
-        venue = Venue(bootstrap, options.rate, options.seed)
+            brokers = Cluster(Path(folder, "kafka"), brokers=options.brokers, port=0)
+            cluster = stack.enter_context(brokers)
+            bootstrap = cluster.bootstrap
+        apart = options.scenario == "blocked"
+        venue = Venue(bootstrap, options.rate, options.seed, cluster, apart=apart)
+        stack.callback(venue.close)
         result = SCENARIOS[options.scenario](venue, options.count, print)
-    print(tell(options.scenario, result))
+    print(result.tell(options.scenario))
     return 0
 
 

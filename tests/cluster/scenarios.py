@@ -1,94 +1,17 @@
 """What is done to a venue of four pairs under load, and what is measured meanwhile."""
 
-import random
 import time
 from collections.abc import Callable
-from typing import NamedTuple
 
-import numpy as np
-from pricetime import Instrument
-from pricetime.log.kafka import KafkaLog
-from pricetime.venue.definition import Definition
+from .bare import BareProcess
+from .result import Result
+from .venue import PAIRS, SETTLE_SECONDS, Venue
 
-from .check import check
-from .load import Load
-from .processes import RunnerProcess
-from .watch import Watch
+__all__ = ["SCENARIOS"]
 
-__all__ = ["PAIRS", "SCENARIOS", "Result", "Venue"]
-
-PAIRS = ("BTC_EUR", "ETH_USD", "XAU_EUR", "XAG_GBP")
-SETTLE_SECONDS = 120.0
+BLOCKED_SECONDS_MAX = 300.0  # to have done what has gathered meanwhile
 
 Say = Callable[[str], None]
-
-
-class Result(NamedTuple):
-    """What came of a scenario; it raises where something was lost, repeated or otherwise."""
-
-    done: int
-    commands: int
-    events: int
-    seconds: float
-    pauses: list[float]
-    """of each trouble: seconds in which some pair had no events"""
-    latency_ms: dict[str, float]
-
-
-class Venue:
-    """Pairs on a broker with load and a reader; runners are the scenario's."""
-
-    def __init__(self, bootstrap: str, rate: float, seed: int) -> None:
-        self.url = f"kafka://{bootstrap}/cluster-{seed}-{time.time_ns()}"
-        self.rng = random.Random(seed)
-        self.log = KafkaLog(self.url)
-        for name in PAIRS:
-            instrument = Instrument(name, tick_size="0.01", lot_size="0.01")
-            self.log.add(name, Definition(instrument, {}).dump())
-        self.watch = Watch(self.url, list(PAIRS))
-        self.load = Load(self.log, list(PAIRS), rate, seed)
-        self.moments: list[float] = []
-        self._ports = iter(range(20_000 + self.rng.randrange(20_000), 65_000))
-        self._began = time.monotonic()
-
-    def runner(self, *options: str) -> RunnerProcess:
-        """A new runner; without options of all pairs."""
-        return RunnerProcess(self.url, *options, port=next(self._ports))
-
-    def serve(self, runners: int = 1) -> list[RunnerProcess]:
-        """So many runners of all pairs; the load begins when they are ready."""
-        made = [self.runner() for _ in range(runners)]
-        for runner in made:
-            runner.await_ready()
-        self.load.start()
-        return made
-
-    def trouble(self) -> None:
-        """Notes that something is done now."""
-        self.moments.append(time.monotonic())
-
-    def sleep(self, low: float, high: float) -> None:
-        time.sleep(self.rng.uniform(low, high))
-
-    def finish(self, done: int, within: float) -> Result:
-        """Ends the load, waits for its events, and checks all of it."""
-        self.load.stop()
-        self.watch.await_commands(self.load.sent, SETTLE_SECONDS)
-        seconds = time.monotonic() - self._began
-        self.watch.stop()
-        totals = check(self.log, self.load, self.watch)
-        latencies = np.concatenate(self.watch.latencies) / 1e6
-        shown = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
-        result = Result(
-            done,
-            totals["commands"],
-            totals["events"],
-            seconds,
-            self.watch.pauses(self.moments, within),
-            {name: float(np.percentile(latencies, at)) for name, at in shown.items()},
-        )
-        self.log.close()
-        return result
 
 
 def steady(venue: Venue, count: int, say: Say) -> Result:
@@ -176,10 +99,97 @@ def rebalances(venue: Venue, count: int, say: Say) -> Result:
     return result
 
 
+def bare(venue: Venue, count: int, say: Say) -> Result:
+    """As steady, with a loop in the runner's place that has no book: what Kafka alone takes."""
+    engine = BareProcess(venue.url, venue.log.map.pairs.values())
+    venue.load.start()
+    time.sleep(count)
+    result = venue.finish(count, 0, checked=False)
+    engine.end()
+    return result
+
+
+def leaders(venue: Venue, count: int, say: Say) -> Result:
+    """The broker that leads a partition under load is killed with SIGKILL, and started again; each
+    fifth time all producers and consumers are new ones too."""
+    (runner,) = venue.serve()
+    for number in range(count):
+        venue.sleep(1.0, 3.0)
+        node = venue.leader(venue.rng.choice(("commands", "events")), venue.rng.choice(PAIRS))
+        venue.trouble()
+        venue.cluster.kill(node)
+        venue.sleep(7.0, 9.0)
+        venue.cluster.start_node(node)
+        venue.await_in_sync()
+        if number % 5 == 4:
+            venue.load.renew()
+            venue.watch.renew()
+            runner.end()
+            runner = venue.runner()
+            runner.await_ready()
+        say(f"leader {number + 1}: broker {node}")
+    result = venue.finish(count, 7)
+    runner.end()
+    return result
+
+
+def frozen(venue: Venue, count: int, say: Say) -> Result:
+    """A leading broker and the runner are frozen; both wake up when others have taken over."""
+    (runner,) = venue.serve()
+    for number in range(count):
+        venue.sleep(0.5, 1.5)
+        node = venue.leader("events", venue.rng.choice(PAIRS))
+        venue.trouble()
+        venue.cluster.pause(node)
+        runner.freeze()
+        heir = venue.runner()
+        venue.sleep(4.0, 6.0)
+        venue.cluster.resume(node)
+        runner.wake()
+        heir.await_ready()
+        venue.sleep(0.2, 0.6)
+        runner.kill()
+        runner = heir
+        venue.await_in_sync()
+        say(f"frozen {number + 1}: broker {node}")
+    result = venue.finish(count, 9)
+    runner.end()
+    return result
+
+
+def blocked(venue: Venue, count: int, say: Say) -> Result:
+    """For so many seconds nobody takes events, while commands go on coming: the one broker that has
+    all of them is frozen."""
+    (runner,) = venue.serve()
+    time.sleep(5)
+    venue.trouble()
+    before = runner.resident_bytes()
+    node = venue.leader("events", PAIRS[0])
+    venue.cluster.pause(node)
+    sizes = []
+    for _ in range(count):
+        time.sleep(1)
+        sizes.append(runner.resident_bytes())
+    venue.cluster.resume(node)
+    sent = sum(venue.load.sent.values())
+    result = venue.finish(count, count + BLOCKED_SECONDS_MAX)
+    after = runner.resident_bytes()
+    runner.end()
+    told = (
+        f"memory {before >> 20} MiB before, {max(sizes) >> 20} MiB at most while blocked, "
+        f"{after >> 20} MiB at the end; {sent:,} commands had come when it ended"
+    )
+    return result._replace(notes=[told])
+
+
 SCENARIOS: dict[str, Callable[[Venue, int, Say], Result]] = {
     "steady": steady,
     "kills": kills,
     "standby": standby,
     "zombies": zombies,
     "rebalances": rebalances,
+    "bare": bare,
+    "leaders": leaders,
+    "frozen": frozen,
+    "blocked": blocked,
 }

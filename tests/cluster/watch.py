@@ -26,16 +26,20 @@ class Watch:
         self.errors: list[str] = []
         self._reader = KafkaReader(url)
         self._stop = threading.Event()
-        followers = [(name, self._reader.follow(name, 0)) for name in names]
+        self._renewed = 0  # times that all followers were to begin anew
         self._threads = [
-            threading.Thread(target=self._follow, args=pair, daemon=True) for pair in followers
+            threading.Thread(target=self._watch, args=(name,), daemon=True) for name in names
         ]
         for thread in self._threads:
             thread.start()
 
-    def _follow(self, name: str, follower) -> None:
+    def _watch(self, name: str) -> None:
+        while not self._stop.is_set() and not self.errors:
+            self._follow(name, self._reader.follow(name, self.last[name]), self._renewed)
+
+    def _follow(self, name: str, follower, renewed: int) -> None:
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and renewed == self._renewed:
                 for batch in follower.poll(0.1):
                     now, now_ns = time.monotonic(), time.time_ns()
                     records = batch.records
@@ -58,6 +62,10 @@ class Watch:
             missing = {n: (self.commands[n], c) for n, c in counts.items() if self.commands[n] < c}
             assert time.monotonic() < end, f"events are missing: (have, of) {missing}"
             time.sleep(0.02)
+
+    def renew(self) -> None:
+        """Goes on with other consumers, soon."""
+        self._renewed += 1
 
     def stop(self) -> None:
         self._stop.set()

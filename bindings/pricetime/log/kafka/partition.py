@@ -15,7 +15,9 @@ NO_LEADER = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.OFFSET_NOT_AVAILABLE,
     KafkaError._TRANSPORT,
+    KafkaError._UNKNOWN_PARTITION,
 )
 
 

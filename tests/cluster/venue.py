@@ -1,0 +1,137 @@
+"""Pairs on a broker with load and a reader; what a scenario does to them is its own."""
+
+import random
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+from confluent_kafka.admin import AdminClient, NewTopic
+from pricetime import Instrument
+from pricetime.log.kafka import KafkaLog
+from pricetime.venue.definition import Definition
+
+from .check import check
+from .load import Load
+from .processes import RunnerProcess
+from .result import Result
+from .watch import Watch
+
+if TYPE_CHECKING:
+    from pricetime.broker import Cluster
+
+__all__ = ["PAIRS", "SETTLE_SECONDS", "Venue"]
+
+PAIRS = ("BTC_EUR", "ETH_USD", "XAU_EUR", "XAG_GBP")
+SETTLE_SECONDS = 120.0
+
+
+class Venue:
+    """Pairs, load and a reader. `cluster`: the brokers, where they are ours; `apart`: their events
+    lie on broker 2 alone, and the commands on broker 1."""
+
+    def __init__(
+        self,
+        bootstrap: str,
+        rate: float,
+        seed: int,
+        cluster: "Cluster | None" = None,
+        *,
+        apart: bool = False,
+    ) -> None:
+        self.url = f"kafka://{bootstrap}/cluster-{seed}-{time.time_ns()}"
+        self.rng = random.Random(seed)
+        self.moments: list[float] = []
+        self._cluster = cluster
+        self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+        if apart:
+            self._place({"events": 2, "commands": 1})
+        self.log = KafkaLog(self.url)
+        for name in PAIRS:
+            instrument = Instrument(name, tick_size="0.01", lot_size="0.01")
+            self.log.add(name, Definition(instrument, {}).dump())
+        self.watch = Watch(self.url, list(PAIRS))
+        self.load = Load(self.log, list(PAIRS), rate, seed)
+        self._ports = iter(range(20_000 + self.rng.randrange(10_000), 32_000))
+        self._runners: list[RunnerProcess] = []
+        self._began = time.monotonic()
+
+    def _place(self, nodes: dict[str, int]) -> None:
+        """Makes topics that lie on one broker each."""
+        prefix = self.url.rpartition("/")[2]
+        config = {"min.insync.replicas": "1", "retention.ms": "-1"}
+        topics = [
+            NewTopic(f"{prefix}.{kind}", 8, replica_assignment=[[node]] * 8, config=config)
+            for kind, node in nodes.items()
+        ]
+        for made in self._admin.create_topics(topics).values():
+            made.result()
+
+    @property
+    def cluster(self) -> "Cluster":
+        assert self._cluster is not None, "this scenario needs brokers of its own: no --bootstrap"
+        return self._cluster
+
+    def leader(self, kind: str, pair: str) -> int:
+        """The broker that leads a pair's partition."""
+        topic = self.log.address.topic(kind)
+        partitions = self._admin.list_topics(topic, timeout=10).topics[topic].partitions
+        return int(partitions[self.log.map.pair(pair).partition].leader)
+
+    def await_in_sync(self, seconds: float = 60) -> None:
+        """Until every partition has all its copies."""
+        end = time.monotonic() + seconds
+        while True:
+            topics = self._admin.list_topics(timeout=10).topics.values()
+            behind = [
+                f"{topic.topic}/{number}"
+                for topic in topics
+                for number, partition in topic.partitions.items()
+                if len(partition.isrs) < len(partition.replicas) or partition.leader < 0
+            ]
+            if not behind:
+                return
+            assert time.monotonic() < end, f"not in sync: {behind}"
+            time.sleep(0.2)
+
+    def runner(self, *options: str) -> RunnerProcess:
+        """A new runner; without options of all pairs."""
+        self._runners.append(RunnerProcess(self.url, *options, port=next(self._ports)))
+        return self._runners[-1]
+
+    def close(self) -> None:
+        """Leaves no runner behind, whatever happened."""
+        for runner in self._runners:
+            runner.kill()
+
+    def serve(self, runners: int = 1) -> list[RunnerProcess]:
+        """So many runners of all pairs; the load begins when they are ready."""
+        made = [self.runner() for _ in range(runners)]
+        for runner in made:
+            runner.await_ready()
+        self.load.start()
+        return made
+
+    def trouble(self) -> None:
+        """Notes that something is done now."""
+        self.moments.append(time.monotonic())
+
+    def sleep(self, low: float, high: float) -> None:
+        time.sleep(self.rng.uniform(low, high))
+
+    def finish(self, done: int, within: float, *, checked: bool = True) -> Result:
+        """Ends the load, waits for its events, and checks all of it."""
+        self.load.stop()
+        self.watch.await_commands(self.load.sent, SETTLE_SECONDS)
+        seconds = time.monotonic() - self._began
+        self.watch.stop()
+        events = sum(self.watch.last.values())
+        commands = sum(self.load.sent.values())
+        if checked:
+            totals = check(self.log, self.load, self.watch)
+            assert (totals["commands"], totals["events"]) == (commands, events)
+        latencies = np.concatenate(self.watch.latencies) / 1e6
+        shown = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
+        latency_ms = {name: float(np.percentile(latencies, at)) for name, at in shown.items()}
+        self.log.close()
+        pauses = self.watch.pauses(self.moments, within)
+        return Result(done, commands, events, seconds, pauses, latency_ms, checked)
