@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from model.batches import orders
 from model.logs import NAME, Teller, joined, start, token_rows
-from pricetime import Book, LogDamaged, LogError, LogVersion
+from pricetime import Book, LogDamaged, LogError, LogVersion, Venue
 from pricetime.log import LogFailed, LogTrimmed, Tail
 from pricetime.log.batch import (
     NO_TOKENS,
@@ -39,6 +39,11 @@ from pricetime.log.kafka.pairs import PairMap
 from pricetime.log.kafka.stream import COMMANDS_MAX, JOINED_MAX
 
 # -- the map of pairs -----------------------------------------------------------------------------
+
+
+def test_a_venue_does_not_take_it(log):
+    with pytest.raises(TypeError, match="a venue cannot use a KafkaLog: others append to it too"):
+        Venue(log)
 
 
 def test_pairs_stand_in_the_order_in_which_they_were_added(place):

@@ -167,6 +167,8 @@ class _Lane:
 class MemoryLog:
     """A log that lives as long as the object; `commit` costs nothing and keeps nothing safe."""
 
+    embedded = True
+
     def __init__(self) -> None:
         self._lanes: dict[str, _Lane] = {}
         self._lock = Lock()

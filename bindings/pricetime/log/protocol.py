@@ -104,6 +104,10 @@ class Stream(Protocol):
 class Log(Protocol):
     """Where commands and events of many instruments are kept."""
 
+    embedded: bool
+    """whether one commit has commands together with their events, and nobody else appends: what a
+    venue needs; a runner does without"""
+
     def instruments(self) -> dict[str, str]:
         """Names and definitions, in the order in which they were added."""
 

@@ -63,6 +63,8 @@ class SqliteLog:
     Raises LogBusy where another process holds the file, LogVersion, LogDamaged, LogFailed.
     """
 
+    embedded = True
+
     def __init__(
         self,
         path: str | Path,

@@ -53,6 +53,11 @@ def make_core(
     opened = SqliteLog(Path(log), durability) if isinstance(log, str | PathLike) else log
     if not isinstance(opened, Log):
         raise TypeError(f"{log!r} is no log: pass the path of a file, or a Log")
+    if not opened.embedded:
+        raise TypeError(
+            f"a venue cannot use a {type(opened).__name__}: others append to it too. "
+            "`pricetime run --log` or a Supervisor runs its pairs; append commands to its streams"
+        )
     try:
         return Core(opened, clock or time.time_ns)
     except BaseException:

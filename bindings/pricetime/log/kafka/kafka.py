@@ -50,6 +50,8 @@ class KafkaLog:
     Raises LogFailed where no broker answers, LogError for wrong options.
     """
 
+    embedded = False
+
     def __init__(
         self,
         address: str | KafkaAddress,
