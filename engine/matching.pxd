@@ -340,8 +340,11 @@ cdef inline bint take(Core* core, Taker* taker) noexcept nogil:
 
 
 cdef inline bint match_resume(Core* core) noexcept nogil:
-    """Goes on with core.taker, which ran out of room. False: again."""
-    if taker_plain(core, &core.taker):
+    """Goes on with core.taker, which ran out of room. False: again.
+
+    What it met may have been the book's last rare order, and have ended it.
+    """
+    if not core.taker.gone and taker_plain(core, &core.taker):
         return match(core, &core.taker)
     return match_any(core)
 

@@ -471,6 +471,19 @@ def test_a_command_that_meets_many_orders_wants_no_more_than_out(prepare, last):
     book.check()
 
 
+@pytest.mark.parametrize("size", range(LEAST, 2 * LEAST))
+def test_a_taker_that_is_gone_with_the_last_hidden_order_stays_gone(size):
+    book, whole = pt.Book(), pt.Book()
+    for each in (book, whole):
+        each.process(orders(LEAST, side=Side.SELL))
+        each.process(orders(1, 101, side=Side.SELL, price=101, account=2, flags=Flag.HIDDEN))
+        each.process(orders(1, 102, side=Side.SELL, price=102, account=2))
+    taker = orders(1, 103, price=102, quantity=MANY, account=2, stp=STP.CANCEL_BOTH)
+    commands = np.concatenate([taker, record(Kind.CLOCK)])
+    assert through(book, commands, np.empty(size, EVENT)) == whole.process(commands).tobytes()
+    assert book.order(102) is not None
+
+
 # -- the caller's memory --------------------------------------------------------------------------
 
 
