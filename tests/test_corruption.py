@@ -11,9 +11,9 @@ from kills import script
 from kills.audit import audit
 from kills.flips import NAME, Reading, Venue, closed, copy, flip, flip_many, killed, recover
 from pricetime.log.errors import LogDamaged
+from pricetime.log.sqlite import PAGE_BYTES
 
 EVERY = 211
-PAGE_BYTES = 1 << 14
 TREE_PAGES = (2, 5, 10, 13)  # how SQLite marks pages that have rows or keys
 TABLES = {
     "commands": "SELECT name, position, batch FROM commands JOIN instrument ON instrument = number",

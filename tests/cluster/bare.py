@@ -1,39 +1,35 @@
 """A loop from commands to events without a book: what Kafka and Python alone take.
 
 For each message of commands it makes as many events as it has commands, which do nothing; the rest
-is as lean as it can be: no checks, no tail, no checkpoints, one thread.
+is as lean as it can be: no checks, no tail, no checkpoints, one thread. Its clients are
+those of a runner.
 
-    python tests/cluster/bare.py BOOTSTRAP PREFIX NAME=PARTITION …
+    python tests/cluster/bare.py URL
 """
 
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import TopicPartition
 
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from pricetime.log.batch import HEADER_BYTES, Events, pack_events
-from pricetime.log.kafka.pairs import Pair
+from pricetime.log.kafka import KafkaLog
 from pricetime.records import COMMAND, EVENT, EventKind
 
 __all__ = ["BareProcess"]
 
-COMMON = {"socket.nagle.disable": True, "log_level": 2}
-
 
 class BareProcess:
-    """The loop as a process, for some pairs."""
+    """The loop as a process, for all pairs of a log."""
 
-    def __init__(self, url: str, pairs: Iterable[Pair]) -> None:
-        bootstrap, _, prefix = url.removeprefix("kafka://").rpartition("/")
-        places = [f"{pair.name}={pair.partition}" for pair in pairs]
-        self.process = subprocess.Popen([sys.executable, __file__, bootstrap, prefix, *places])
+    def __init__(self, url: str) -> None:
+        self.process = subprocess.Popen([sys.executable, __file__, url])
         time.sleep(1)
 
     def end(self) -> None:
@@ -41,19 +37,12 @@ class BareProcess:
         self.process.wait()
 
 
-def loop(bootstrap: str, prefix: str, names: dict[int, str]) -> None:
+def loop(log: KafkaLog) -> None:
     """Until it is killed."""
-    consumer = Consumer(
-        {
-            "bootstrap.servers": bootstrap, "group.id": "bare", "enable.auto.commit": False,
-            "auto.offset.reset": "earliest", "fetch.wait.max.ms": 100, "fetch.queue.backoff.ms": 5,
-            **COMMON,
-        }
-    )  # fmt: skip
-    producer = Producer(
-        {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 1, **COMMON}
-    )
-    commands_topic, events_topic = f"{prefix}.commands", f"{prefix}.events"
+    consumer = log.clients.consumer(**{"enable.partition.eof": False})
+    producer = log.clients.producer(**{"linger.ms": 1})
+    commands_topic, events_topic = log.address.topic("commands"), log.address.topic("events")
+    names = {pair.partition: pair.name for pair in log.map.pairs.values()}
     consumer.assign([TopicPartition(commands_topic, number, 0) for number in names])
     last = dict.fromkeys(names, 0)
     while True:
@@ -74,6 +63,4 @@ def loop(bootstrap: str, prefix: str, names: dict[int, str]) -> None:
 
 
 if __name__ == "__main__":
-    bootstrap, prefix, *places = sys.argv[1:]
-    pairs = (place.split("=") for place in places)
-    loop(bootstrap, prefix, {int(number): name for name, number in pairs})
+    loop(KafkaLog(sys.argv[1]))

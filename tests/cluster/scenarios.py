@@ -16,11 +16,9 @@ Say = Callable[[str], None]
 
 def steady(venue: Venue, count: int, say: Say) -> Result:
     """Nothing is done, for so many seconds."""
-    (runner,) = venue.serve()
+    venue.serve()
     time.sleep(count)
-    result = venue.finish(count, 0)
-    runner.end()
-    return result
+    return venue.finish(count, 0)
 
 
 def kills(venue: Venue, count: int, say: Say) -> Result:
@@ -34,9 +32,7 @@ def kills(venue: Venue, count: int, say: Say) -> Result:
         if venue.rng.random() < 0.7:  # else killed while it recovers, perhaps
             runner.await_ready()
         say(f"kill {number + 1}")
-    result = venue.finish(count, 10)
-    runner.end()
-    return result
+    return venue.finish(count, 10)
 
 
 def standby(venue: Venue, count: int, say: Say) -> Result:
@@ -50,10 +46,7 @@ def standby(venue: Venue, count: int, say: Say) -> Result:
         active, other = other, venue.runner()
         other.await_ready()
         say(f"kill {number + 1}")
-    result = venue.finish(count, 0.5)
-    active.end()
-    other.end()
-    return result
+    return venue.finish(count, 0.5)
 
 
 def zombies(venue: Venue, count: int, say: Say) -> Result:
@@ -73,10 +66,7 @@ def zombies(venue: Venue, count: int, say: Say) -> Result:
         runners[0].kill()
         runners = [runners[1], heir]
         say(f"frozen {number + 1}")
-    result = venue.finish(count, 10)
-    for runner in runners:
-        runner.end()
-    return result
+    return venue.finish(count, 10)
 
 
 def rebalances(venue: Venue, count: int, say: Say) -> Result:
@@ -93,15 +83,12 @@ def rebalances(venue: Venue, count: int, say: Say) -> Result:
         else:
             runners.pop(venue.rng.randrange(len(runners))).end()
         say(f"move {number + 1}: {len(runners)} runners")
-    result = venue.finish(count, 3)
-    for runner in runners:
-        runner.end()
-    return result
+    return venue.finish(count, 3)
 
 
 def bare(venue: Venue, count: int, say: Say) -> Result:
     """As steady, with a loop in the runner's place that has no book: what Kafka alone takes."""
-    engine = BareProcess(venue.url, venue.log.map.pairs.values())
+    engine = BareProcess(venue.url)
     venue.load.start()
     time.sleep(count)
     result = venue.finish(count, 0, checked=False)
@@ -128,9 +115,7 @@ def leaders(venue: Venue, count: int, say: Say) -> Result:
             runner = venue.runner()
             runner.await_ready()
         say(f"leader {number + 1}: broker {node}")
-    result = venue.finish(count, 7)
-    runner.end()
-    return result
+    return venue.finish(count, 7)
 
 
 def frozen(venue: Venue, count: int, say: Say) -> Result:
@@ -152,9 +137,7 @@ def frozen(venue: Venue, count: int, say: Say) -> Result:
         runner = heir
         venue.await_in_sync()
         say(f"frozen {number + 1}: broker {node}")
-    result = venue.finish(count, 9)
-    runner.end()
-    return result
+    return venue.finish(count, 9)
 
 
 def blocked(venue: Venue, count: int, say: Say) -> Result:
@@ -172,9 +155,9 @@ def blocked(venue: Venue, count: int, say: Say) -> Result:
         sizes.append(runner.resident_bytes())
     venue.cluster.resume(node)
     sent = sum(venue.load.sent.values())
-    result = venue.finish(count, count + BLOCKED_SECONDS_MAX)
+    venue.drain()
     after = runner.resident_bytes()
-    runner.end()
+    result = venue.finish(count, count + BLOCKED_SECONDS_MAX)
     told = (
         f"memory {before >> 20} MiB before, {max(sizes) >> 20} MiB at most while blocked, "
         f"{after >> 20} MiB at the end; {sent:,} commands had come when it ended"

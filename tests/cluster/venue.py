@@ -8,6 +8,8 @@ import numpy as np
 from confluent_kafka.admin import AdminClient, NewTopic
 from pricetime import Instrument
 from pricetime.log.kafka import KafkaLog
+from pricetime.log.kafka.address import KafkaAddress
+from pricetime.log.kafka.kafka import PARTITIONS
 from pricetime.venue.definition import Definition
 
 from .check import check
@@ -57,10 +59,15 @@ class Venue:
 
     def _place(self, nodes: dict[str, int]) -> None:
         """Makes topics that lie on one broker each."""
-        prefix = self.url.rpartition("/")[2]
+        address = KafkaAddress.parse(self.url)
         config = {"min.insync.replicas": "1", "retention.ms": "-1"}
         topics = [
-            NewTopic(f"{prefix}.{kind}", 8, replica_assignment=[[node]] * 8, config=config)
+            NewTopic(
+                address.topic(kind),
+                PARTITIONS,
+                replica_assignment=[[node]] * PARTITIONS,
+                config=config,
+            )
             for kind, node in nodes.items()
         ]
         for made in self._admin.create_topics(topics).values():
@@ -118,10 +125,14 @@ class Venue:
     def sleep(self, low: float, high: float) -> None:
         time.sleep(self.rng.uniform(low, high))
 
-    def finish(self, done: int, within: float, *, checked: bool = True) -> Result:
-        """Ends the load, waits for its events, and checks all of it."""
+    def drain(self) -> None:
+        """Ends the load, and waits for its events."""
         self.load.stop()
         self.watch.await_commands(self.load.sent, SETTLE_SECONDS)
+
+    def finish(self, done: int, within: float, *, checked: bool = True) -> Result:
+        """Ends the load, waits for its events, checks all of it, and ends the runners in order."""
+        self.drain()
         seconds = time.monotonic() - self._began
         self.watch.stop()
         events = sum(self.watch.last.values())
@@ -133,5 +144,8 @@ class Venue:
         shown = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
         latency_ms = {name: float(np.percentile(latencies, at)) for name, at in shown.items()}
         self.log.close()
+        for runner in self._runners:
+            if runner.process.poll() is None:
+                runner.end()
         pauses = self.watch.pauses(self.moments, within)
         return Result(done, commands, events, seconds, pauses, latency_ms, checked)

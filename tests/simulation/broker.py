@@ -126,8 +126,6 @@ class Message(NamedTuple):
 class BrokerLog:
     """One client's side of the log: what it has sent, and what it is shown."""
 
-    embedded = False
-
     def __init__(self, broker: Broker, trouble: Trouble) -> None:
         self.broker = broker
         self.trouble = trouble
