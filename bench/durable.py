@@ -4,10 +4,10 @@
 
 Everything is on the disk when it counts, with one fsync each time that it must be. Three ways take
 the same bytes in turns: the venue (commands in, matched, events out), a bare SQLite table (the same
-commands and events as two rows of a transaction, nothing matched, nothing checked), and a plain
-file (the same bytes appended, then fdatasync). So the last two are what any durable engine pays
-here, without being one. The flow is `normal` of `flows.py`; all cores may be used; wall time,
-medians over the rounds.
+commands and events as two rows of a transaction, pages as large, nothing matched, nothing checked),
+and a plain file (the same bytes appended, then fdatasync). So the last two are what any durable
+engine pays here, without being one. The flow is `normal` of `flows.py`; all cores may be used; wall
+time, medians over the rounds.
 
 - batches: arrays of commands, each durable before the next is sent; the flow is sent again when it
   ends, and then a fifth of it is rejected (new orders whose id still rests)
@@ -101,8 +101,11 @@ def events_of(parts):
 
 
 def table_taker(folder, parts):
+    from pricetime.log.sqlite import PAGE_BYTES
+
     rows = events_of(parts)
     connection = sqlite3.connect(fresh(folder, "table.db"), isolation_level=None)
+    connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")  # the venue's
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("CREATE TABLE log (id INTEGER PRIMARY KEY, data BLOB)")

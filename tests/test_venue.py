@@ -263,6 +263,18 @@ def test_what_a_question_raises_is_raised(venue):
         venue[NAME].look(lambda book: 1 // 0)
 
 
+def test_a_look_that_changes_the_book_is_refused_and_undone(path):
+    with pt.Venue(path) as venue:
+        btc = venue.add(BTC)
+        btc.limit("buy", 5, 1)
+        before = btc.state_hash()
+        with pytest.raises(ValueError, match="may not change its book"):
+            btc.look(lambda book: book.cancel(1) and 1 // 0)
+        assert btc.state_hash() == before
+        assert btc.limit("buy", 5, 1).order_id == 2
+        assert sequences(venue.events(NAME, follow=False)) == [1, 2]
+
+
 # -- time -----------------------------------------------------------------------------------------
 
 

@@ -314,7 +314,7 @@ class AsyncMarket(Desk[Awaitable[Answer]]):
 
     async def look(self, view: Callable[[Book], T]) -> T:
         """What a function makes of the book; see Market.look."""
-        return await self._link.ask(lambda core: view(core.runner(self.instrument.name).book))
+        return await self._link.ask(lambda core: core.look(self.instrument.name, view))
 
     async def best_bid(self) -> Decimal | None:
         """The highest price at which somebody buys, or None."""

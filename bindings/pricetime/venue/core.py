@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from pricetime._book import Book
 from pricetime.log.errors import (
     Diverged,
     Fenced,
@@ -221,6 +222,23 @@ class Core:
                 self.runner(name)
             except LogError as error:
                 logger.error("%s cannot be used: %s", name, error)
+
+    def look(self, name: str, view: Callable[[Book], T]) -> T:
+        """What a function makes of a book; where it changes it, the book is made anew from the log
+        and ValueError raised."""
+        book = self.runner(name).book
+        sequence = book.sequence
+        try:
+            return view(book)
+        finally:
+            if book.sequence != sequence:
+                del self._runners[name]
+                self._storing.pop(name, None)
+                self.runner(name)
+                raise ValueError(
+                    f"a look at {name} may not change its book: send commands to the market, which "
+                    "writes them down first"
+                )
 
     def _note_due(self, runner: Runner) -> None:
         if runner.book.due is not None:

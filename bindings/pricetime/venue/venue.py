@@ -176,11 +176,11 @@ class Market(Desk[Answer]):
         return answer
 
     def look(self, view: Callable[[Book], T]) -> T:
-        """What a function makes of the book (in ticks and lots), which it may not change.
+        """What a function makes of the book (in ticks and lots); ValueError if it changes it.
 
         It sees the book between two groups of commands, so nothing that is not durable.
         """
-        return self._worker.ask(lambda core: view(core.runner(self.instrument.name).book)).result()
+        return self._worker.ask(lambda core: core.look(self.instrument.name, view)).result()
 
     @property
     def best_bid(self) -> Decimal | None:
