@@ -21,7 +21,9 @@ __all__ = ["register"]
 
 PER_MINUTE = 1_600_000  # commands
 PER_MINUTE_LEAST, PER_MINUTE_MOST = 60, 60_000_000  # commands: the flow is not made faster
+FAST_SECONDS = 4
 SECONDS_LIMIT = 10_000_000  # some four months
+KAFKA_NEEDS = ("confluent_kafka", "prometheus_client", "jgo")  # Java may be the machine's
 COUNT_LIMIT = 10**12  # commands
 SEED_LIMIT = 1 << 63
 VIEW_EVERY = 0.2  # seconds between two frames
@@ -37,12 +39,17 @@ and how long commands take from when they are due until their events are there.
 The paced part is a session: it opens and closes with an auction whose price shows as it forms. Now
 and then an order far too large meets the band, and an auction of {INTERRUPTION} seconds finds the
 price again.
+
+With --kafka it shows pairs over Kafka (docs/kafka.md) instead: a local broker, four pairs, their
+flows, two runners, and a client that reads all events and looks whether any is missing. A key kills
+a runner, and it recovers; where no keys are heard, one is killed on the way.
 """
 EXAMPLES = """\
 examples:
   pricetime demo
   pricetime demo --seconds 0 --rate 6000000       until Ctrl-C, at 100,000 commands a second
   pricetime demo --plain --seconds 5              a line a second, for logs
+  pricetime demo --kafka --seconds 0              over Kafka, until q or Ctrl-C
 
 Ends with 0, with 2 when an option cannot be used, with 130 after Ctrl-C (and its summary).
 """
@@ -83,8 +90,7 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--fast-seconds",
         metavar="N",
         type=_seconds,
-        default=4.0,
-        help="length of the part as fast as it goes (default 4; 0: leave it out)",
+        help=f"length of the part as fast as it goes (default {FAST_SECONDS}; 0: leave it out)",
     )
     fast.add_argument(
         "--fast-commands",
@@ -97,6 +103,12 @@ def register(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "--plain",
         action="store_true",
         help="no live view, but a line a second (so it is where the output is no terminal)",
+    )
+    parser.add_argument(
+        "--kafka",
+        action="store_true",
+        help="four pairs over a Kafka of their own instead of one book: a broker, "
+        "generators, runners that may be killed, latency from end to end",
     )
     parser.set_defaults(func=run)
 
@@ -166,19 +178,40 @@ def run(options: argparse.Namespace) -> int:
     able = sys.stdout.isatty() and os.environ.get("TERM") not in ("dumb", "unknown")
     live = able and not options.plain
     if live and not find_spec("rich"):
-        print(
-            "pricetime demo: the live view needs rich: pip install 'pricetime[cli]' "
-            "(or --plain for a line a second)",
-            file=sys.stderr,
+        return _unable(
+            "the live view needs rich: pip install 'pricetime[cli]' "
+            "(or --plain for a line a second)"
         )
-        return 2
     interrupt = _Interrupt()
     with interrupt.listen():
-        _parts(options, live, interrupt)
-    return 130 if interrupt.pressed else 0
+        if options.kafka:
+            code = _over_kafka(options, live, interrupt)
+        else:
+            code = _parts(options, live, interrupt)
+    return code or (130 if interrupt.pressed else 0)
 
 
-def _parts(options: argparse.Namespace, live: bool, stop: _Interrupt) -> None:
+def _unable(why: str) -> int:
+    print(f"pricetime demo: {why}", file=sys.stderr)
+    return 2
+
+
+def _over_kafka(options: argparse.Namespace, live: bool, stop: _Interrupt) -> int:
+    if options.fast_seconds is not None or options.fast_commands is not None:
+        which = "seconds" if options.fast_commands is None else "commands"
+        return _unable(f"--fast-{which} is not for --kafka, where all is paced")
+    for needed in KAFKA_NEEDS:
+        if not find_spec(needed):
+            return _unable(
+                f"--kafka needs {needed}, which is not installed: "
+                "pip install 'pricetime[kafka,broker]'"
+            )
+    from pricetime.demo.kafka.command import run
+
+    return run(options.seed, options.rate, options.seconds, live, stop)
+
+
+def _parts(options: argparse.Namespace, live: bool, stop: _Interrupt) -> int:
     exchange = Exchange(options.seed, options.rate)
     tick, lot = INSTRUMENT.tick_size, INSTRUMENT.lot_size
     _print(f"{INSTRUMENT.name}: tick {tick:f}, lot {lot:f}, seed {options.seed}", "")
@@ -190,29 +223,33 @@ def _parts(options: argparse.Namespace, live: bool, stop: _Interrupt) -> None:
 
             title = f"{INSTRUMENT.name}  {options.rate:,}/min  seed {options.seed}"
             show, every = stack.enter_context(Screen(title)).show, VIEW_EVERY
-        if options.fast_commands or options.fast_seconds:
-            _race(options, exchange, live, stop)
+        fast = FAST_SECONDS if options.fast_seconds is None else options.fast_seconds
+        if options.fast_commands or fast:
+            _race(exchange, fast, options.fast_commands, live, stop)
             _print(text.flat_out(exchange.flat_out, process_bytes()), "")
         else:
             exchange.open()
         if stop():
-            return
+            return 0
         if not live:
             _print(f"paced at {options.rate:,} commands a minute = {options.rate / 60:,.0f}/s")
         frame = Paced(exchange, options.rate, options.seconds).run(show, every, stop)
     if not live:
         _print("")
     _print(text.paced(frame))
+    return 0
 
 
-def _race(options: argparse.Namespace, exchange: Exchange, live: bool, stop: _Interrupt) -> None:
+def _race(
+    exchange: Exchange, seconds: float, commands: int | None, live: bool, stop: _Interrupt
+) -> None:
     """The part as fast as it goes, with a progress bar on a terminal."""
     from pricetime.progress import Bar
 
     with Bar(INSTRUMENT.name, quiet=not live) as bar:
         exchange.race(
-            options.fast_seconds,
-            options.fast_commands,
+            seconds,
+            commands,
             lambda fraction: bar("as fast as it goes:", fraction),
             stop,
         )

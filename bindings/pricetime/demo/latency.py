@@ -8,6 +8,7 @@ from collections import deque
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Latency", "Percentiles"]
 
@@ -36,6 +37,11 @@ class _Histogram:
         shift = max(duration.bit_length() - 1 - FINE, 0)
         self.counts[(shift << FINE) + (duration >> shift)] += count
         self.max = max(self.max, duration)
+
+    def add_all(self, durations: NDArray[np.int64]) -> None:
+        shift = np.maximum(np.frexp(durations)[1] - (1 + FINE), 0)
+        np.add.at(self.counts, (shift << FINE) + (durations >> shift), 1)
+        self.max = max(self.max, int(durations.max(initial=0)))
 
     def merge(self, other: "_Histogram") -> None:
         self.counts += other.counts
@@ -69,12 +75,32 @@ class Latency:
 
     def add(self, duration: int, count: int, now: int) -> None:
         """So many commands took that long (ns), in the second of the run that `now` (ns) is in."""
+        self.turn(now)
+        self._seconds[-1].add(max(duration, 0), count)
+
+    def add_all(self, durations: NDArray[np.int64], now: int) -> None:
+        """A command took each of these (ns), in the second of the run that `now` (ns) is in."""
+        self.turn(now)
+        self._seconds[-1].add_all(np.maximum(durations, 0))
+
+    def turn(self, now: int) -> None:
+        """Lets the time of the run be `now` (ns), whether or not anything took any."""
         second = now // 10**9
         while self._second < second:
             self._second = max(self._second + 1, second - RECENT)
             self._whole.merge(self._seconds[-1])
             self._seconds.append(_Histogram())
-        self._seconds[-1].add(max(duration, 0), count)
+
+    @classmethod
+    def joined(cls, parts: "list[Latency]") -> "Latency":
+        """The latencies of several runs together, whose time is the same."""
+        whole = cls()
+        whole._seconds.extend(_Histogram() for _ in range(RECENT))
+        for part in parts:
+            whole._whole.merge(part._whole)
+            for back, second in enumerate(reversed(part._seconds), 1):
+                whole._seconds[-back].merge(second)
+        return whole
 
     def whole(self) -> Percentiles:
         """Of all commands."""

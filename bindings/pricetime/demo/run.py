@@ -24,7 +24,7 @@ from pricetime.demo.latency import Latency
 from pricetime.demo.schedule import AUCTIONS, INTERRUPTION
 from pricetime.records import EVENT, STP, EventFlag, EventKind, Reason
 
-__all__ = ["Exchange", "Paced"]
+__all__ = ["BATCH", "RULES", "Exchange", "Paced"]
 
 BATCH = 4096  # commands at once, as fast as it goes
 AHEAD = 64  # batches made ahead: 16 MiB
@@ -51,16 +51,19 @@ PLAIN = np.dtype((np.void, EVENT.itemsize))  # the same bytes: numpy copies fiel
 Batch = NDArray[np.void]
 
 
+RULES = {
+    "stp": int(STP.CANCEL_TAKER),
+    "collar": COLLAR,
+    "dynamic_band": BAND,
+    "band_action": TO_AUCTION,
+    "auction_seconds": INTERRUPTION,
+}
+"""What a book for the flow is told beside its instrument."""
+
+
 def _book() -> Book:
     """An empty book for the flow."""
-    return Book(
-        **INSTRUMENT.parameters(),
-        stp=STP.CANCEL_TAKER,
-        collar=COLLAR,
-        dynamic_band=BAND,
-        band_action=TO_AUCTION,
-        auction_seconds=INTERRUPTION,
-    )
+    return Book(**INSTRUMENT.parameters(), **RULES)
 
 
 class Exchange:

@@ -16,34 +16,39 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from importlib import import_module
 from types import TracebackType
+from typing import Any
 
-from pricetime.demo.frame import Frame
+from pricetime.demo.keys import without_enter
 
 __all__ = ["Screen", "draw"]
 
 PATIENCE = 2.0  # seconds that the view has to end
 NICE = 5  # less urgent than the book
 
-START = "import sys; sys.path[:] = {!r}; from pricetime.demo.screen import draw; draw({!r})"
+START = "import sys; sys.path[:] = {!r}; from pricetime.demo.screen import draw; draw(*{!r})"
 
 
 class Screen:
-    """Where frames are shown; opens with the first one, and leaves the terminal as it was."""
+    """Where frames are shown; opens with the first one, and leaves the terminal as it was.
 
-    def __init__(self, title: str):
-        self._title = title
-        self._frames: queue.Queue[Frame | None] = queue.Queue(1)
+    `view`: the module whose View draws them; `keys`: whether keys are to come without an enter.
+    """
+
+    def __init__(self, title: str, view: str = "pricetime.demo.view", *, keys: bool = False):
+        self._drawn = title, view, keys
+        self._frames: queue.Queue[Any] = queue.Queue(1)
         self._thread = threading.Thread(target=self._write, daemon=True)
 
     def __enter__(self) -> "Screen":
-        code = START.format(sys.path, self._title)
+        code = START.format(sys.path, self._drawn)
         with _without_interrupt():
             self._process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
         self._thread.start()
         return self
 
-    def show(self, frame: Frame) -> None:
+    def show(self, frame: object) -> None:
         """Shows a frame, or drops it where the one before is still on its way."""
         with contextlib.suppress(queue.Full):
             self._frames.put_nowait(frame)
@@ -85,20 +90,20 @@ def _without_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def draw(title: str) -> None:
+def draw(title: str, module: str, keys: bool) -> None:
     """Draws the frames that come through standard input until it ends."""
     from rich.console import Console
     from rich.live import Live
-
-    from pricetime.demo.view import View
 
     if hasattr(os, "nice"):
         os.nice(NICE)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show bars
-    console, view = Console(), View(title)
+    console, view = Console(), import_module(module).View(title)
     frames = sys.stdin.buffer
     with contextlib.ExitStack() as stack:
+        if keys:
+            stack.enter_context(without_enter(sys.stdout.fileno()))
         live = None
         with contextlib.suppress(EOFError):
             while True:

@@ -9,11 +9,13 @@ __all__ = [
     "amount",
     "clock",
     "duration",
+    "entry",
     "flat_out",
     "line",
     "mebibytes",
     "money",
     "paced",
+    "percentiles",
     "phase",
     "short",
     "surplus",
@@ -97,7 +99,8 @@ def line(frame: Frame) -> str:
     )
 
 
-def _entry(name: str, value: str) -> str:
+def entry(name: str, value: str) -> str:
+    """A line of a summary."""
     return f"  {name:<{WIDE}} {value}"
 
 
@@ -106,17 +109,17 @@ def flat_out(part: FlatOut, memory: int) -> str:
     return "\n".join(
         (
             "as fast as it goes",
-            _entry(
+            entry(
                 "commands",
                 f"{part.commands:,} in {part.seconds:.3f} s "
                 f"(and {part.wall - part.seconds:.1f} s to make them)",
             ),
-            _entry("commands/s", f"{part.per_second(part.commands):,.0f}"),
-            _entry("events/s", f"{part.per_second(part.events):,.0f}  ({part.events:,})"),
-            _entry("trades/s", f"{part.per_second(part.trades):,.0f}  ({part.trades:,})"),
-            _entry("resting", f"{part.resting:,} orders"),
-            _entry("memory", _memory(part.nbytes, memory)),
-            _entry("state hash", part.state_hash),
+            entry("commands/s", f"{part.per_second(part.commands):,.0f}"),
+            entry("events/s", f"{part.per_second(part.events):,.0f}  ({part.events:,})"),
+            entry("trades/s", f"{part.per_second(part.trades):,.0f}  ({part.trades:,})"),
+            entry("resting", f"{part.resting:,} orders"),
+            entry("memory", _memory(part.nbytes, memory)),
+            entry("state hash", part.state_hash),
         )
     )
 
@@ -133,15 +136,15 @@ def paced(frame: Frame) -> str:
     return "\n".join(
         (
             f"paced, {pace.elapsed:.1f} s",
-            _entry("commands", done),
-            _entry("rate", f"{pace.average:,.0f}/s of {target:,.0f}/s asked for = {share:.1f} %"),
-            _entry("latency", f"{percentiles(pace.whole)}"),
-            _entry("", "from when a command is due until its events are there"),
-            _entry("book busy", f"{100 * pace.busy:.1f} % of the time"),
-            _entry("resting", f"{market.resting:,} orders"),
-            _entry("waiting, sleeping", f"{market.waiting:,}, {market.sleeping:,}"),
+            entry("commands", done),
+            entry("rate", f"{pace.average:,.0f}/s of {target:,.0f}/s asked for = {share:.1f} %"),
+            entry("latency", f"{percentiles(pace.whole)}"),
+            entry("", "from when a command is due until its events are there"),
+            entry("book busy", f"{100 * pace.busy:.1f} % of the time"),
+            entry("resting", f"{market.resting:,} orders"),
+            entry("waiting, sleeping", f"{market.waiting:,}, {market.sleeping:,}"),
             *_close(market),
-            _entry("memory", _memory(market.nbytes, frame.memory)),
+            entry("memory", _memory(market.nbytes, frame.memory)),
             "both parts",
             *_totals(market),
         )
@@ -153,17 +156,17 @@ def _close(market: Market) -> tuple[str, ...]:
     price, quantity, _ = market.uncross
     if market.phase is not Phase.CLOSED:
         return ()
-    return (_entry("closed at", f"{money(price)}, {short(quantity)} in the auction"),)
+    return (entry("closed at", f"{money(price)}, {short(quantity)} in the auction"),)
 
 
 def _totals(market: Market) -> tuple[str, ...]:
     rejected = 100 * market.rejected / max(market.commands, 1)
     return (
-        _entry("commands", f"{market.commands:,}, of which {rejected:.1f} % were rejected"),
-        _entry("events", f"{market.events:,}"),
-        _entry("trades", f"{market.trades:,}"),
-        _entry("stops fired", f"{market.fired:,}"),
-        _entry("iceberg slices", f"{market.refreshed:,}"),
+        entry("commands", f"{market.commands:,}, of which {rejected:.1f} % were rejected"),
+        entry("events", f"{market.events:,}"),
+        entry("trades", f"{market.trades:,}"),
+        entry("stops fired", f"{market.fired:,}"),
+        entry("iceberg slices", f"{market.refreshed:,}"),
     )
 
 

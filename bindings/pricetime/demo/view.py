@@ -5,29 +5,36 @@ panels, and the ladder and the tape take what is left. Nothing here knows the bo
 """
 
 from collections import deque
-from collections.abc import Callable
 from datetime import datetime, timezone
 
 import numpy as np
-from rich import box
-from rich.console import Console, ConsoleOptions, RenderResult
 from rich.layout import Layout
-from rich.panel import Panel
-from rich.text import Text
 
 from pricetime.demo import text
 from pricetime.demo.chart import bar, line_chart
 from pricetime.demo.flow import INSTRUMENT
 from pricetime.demo.frame import Auction, Frame, Market
+from pricetime.demo.panel import (
+    BUY,
+    BUYS,
+    CALL,
+    EDGE,
+    MICRO,
+    NAME,
+    NOTE,
+    SELL,
+    SELLS,
+    STRONG,
+    VALUE,
+    Row,
+    Rows,
+    entry,
+    panel,
+)
 from pricetime.records import EventKind, Phase, Side
 
 __all__ = ["View"]
 
-BUY, SELL = "#26a69a", "#ef5350"
-BUYS, SELLS = "#1c6b64", "#94393a"  # of bars, so that figures stand out
-NAME, VALUE, STRONG, EDGE = "grey58", "grey85", "bold white", "grey35"
-CALL, NOTE = "#e0af68", "#7aa2f7"  # auctions and triggers; slices
-MICRO = "µs"
 LARGE = INSTRUMENT.lots("0.5")  # lots: trades that stand out
 HISTORY = 1_500  # frames that the chart remembers: five minutes
 WIDE, HIGH = 124, 26  # columns and rows from which on there is a third column
@@ -40,32 +47,6 @@ LADDER_LEAST = 38  # columns; where there are fewer, the tape goes
 PANELS = 7  # rows of the panels below
 PANEL_LEAST = 24  # columns of one of them
 PANELS_LEAST = 18  # rows of a terminal; where there are fewer, the panels go
-
-Row = list[tuple[str, str]]  # texts and their styles
-Make = Callable[[int, int], list[Row]]  # rows for a width and a height
-
-
-class _Rows:
-    """Rows that are made when the room for them is known."""
-
-    def __init__(self, make: Make):
-        self._make = make
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        rows = self._make(options.max_width, options.height or options.max_height)
-        line = Text("\n", no_wrap=True, overflow="crop")
-        yield line.join(Text.assemble(*row) for row in rows)
-
-
-def _panel(title: str, make: Make, *, edge: str = EDGE) -> Panel:
-    return Panel(
-        _Rows(make),
-        title=f"[{NAME}]{title}[/]",
-        title_align="left",
-        border_style=edge,
-        box=box.ROUNDED,
-        padding=(0, 1),
-    )
 
 
 class View:
@@ -81,14 +62,12 @@ class View:
             best = [int(side["price"][0]) for side in frame.market[:2]]
             self._mids.append(sum(best) / 2)
         whole = Layout()
-        head = Layout(_Rows(lambda wide, high: [_head(self._title, frame, wide)]), size=1)
+        head = Layout(Rows(lambda wide, high: [_head(self._title, frame, wide)]), size=1)
         market = frame.market
         colour, edge = (VALUE, EDGE) if market.phase is Phase.CONTINUOUS else (CALL, CALL)
         title = f"book [{colour}]{text.phase(market.phase)}[/]"
-        ladder = Layout(_panel(title, lambda *room: _ladder(market, *room), edge=edge))
-        tape = Layout(
-            _panel("trades and other news", lambda *room: _tape(market, *room)), size=TAPE
-        )
+        ladder = Layout(panel(title, lambda *room: _ladder(market, *room), edge=edge))
+        tape = Layout(panel("trades and other news", lambda *room: _tape(market, *room)), size=TAPE)
         body = Layout()
         if width >= WIDE and height >= HIGH:
             third = Layout(size=max(THIRD, 3 * width // 10))
@@ -110,13 +89,13 @@ class View:
 
     def _panels(self, frame: Frame, size: int | None) -> list[Layout]:
         return [
-            Layout(_panel("latency", lambda wide, high: _latency(frame, wide)), size=size),
-            Layout(_panel("pace", lambda wide, high: _pace(frame, wide)), size=size),
-            Layout(_panel("engine", lambda wide, high: _engine(frame, wide)), size=size),
+            Layout(panel("latency", lambda wide, high: _latency(frame, wide)), size=size),
+            Layout(panel("pace", lambda wide, high: _pace(frame, wide)), size=size),
+            Layout(panel("engine", lambda wide, high: _engine(frame, wide)), size=size),
         ]
 
     def _chart(self) -> Layout:
-        return Layout(_panel("middle of bid and ask", self._line))
+        return Layout(panel("middle of bid and ask", self._line))
 
     def _line(self, width: int, height: int) -> list[Row]:
         mids = np.array(self._mids)
@@ -272,10 +251,6 @@ def _time(event: np.void) -> str:
     return f"{when:%M:%S}.{int(event['timestamp']) // 10**6 % 1000:03} "
 
 
-def _entry(name: str, value: str, width: int, style: str = VALUE) -> Row:
-    return [(f"{name} ", NAME), (f"{value:>{max(width - len(name) - 1, 0)}}", style)]
-
-
 def _pace(frame: Frame, width: int) -> list[Row]:
     pace, flat = frame.pace, frame.flat_out
     target = pace.per_minute / 60
@@ -283,18 +258,18 @@ def _pace(frame: Frame, width: int) -> list[Row]:
     length = width * min(share, 1.0)
     shade = BUYS if share > 0.98 else SELLS
     rows = [
-        _entry("rate", f"{pace.achieved:,.0f}/s", width, STRONG),
+        entry("rate", f"{pace.achieved:,.0f}/s", width, STRONG),
         [(bar(length, width), shade)],
-        _entry("target", f"{target:,.0f}/s", width),
-        _entry("book busy", f"{100 * pace.busy:.1f} %", width),
+        entry("target", f"{target:,.0f}/s", width),
+        entry("book busy", f"{100 * pace.busy:.1f} %", width),
     ]
     behind = pace.due - pace.done
     late = behind > target / 100
     if flat.commands and not late:
         fast = f"{flat.per_second(flat.commands) / 1e6:.1f} M/s"
-        rows.append(_entry("flat out", fast, width))
+        rows.append(entry("flat out", fast, width))
     else:
-        rows.append(_entry("behind", f"{behind:,}", width, SELL if late else VALUE))
+        rows.append(entry("behind", f"{behind:,}", width, SELL if late else VALUE))
     return rows
 
 
@@ -318,9 +293,9 @@ def _latency(frame: Frame, width: int) -> list[Row]:
 def _engine(frame: Frame, width: int) -> list[Row]:
     market = frame.market
     return [
-        _entry("commands", f"{market.commands:,}", width),
-        _entry("trades", f"{market.trades:,}", width),
-        _entry("resting", f"{market.resting:,}", width),
-        _entry("wait/sleep", f"{market.waiting:,}/{market.sleeping:,}", width),
-        _entry("memory", text.mebibytes(market.nbytes), width),
+        entry("commands", f"{market.commands:,}", width),
+        entry("trades", f"{market.trades:,}", width),
+        entry("resting", f"{market.resting:,}", width),
+        entry("wait/sleep", f"{market.waiting:,}/{market.sleeping:,}", width),
+        entry("memory", text.mebibytes(market.nbytes), width),
     ]
