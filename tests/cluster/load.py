@@ -1,7 +1,8 @@
 """A client that sends commands at a steady rate, and writes down each that was acknowledged.
 
 The loop is open: a command's time is when it was meant to be sent, whether or not the machine kept
-up, and what is late is sent as soon as can be. It knows nothing of runners.
+up, and what is late is sent as soon as can be. It knows nothing of runners. Pairs take turns, so
+that what is due of each comes at times of its own.
 """
 
 import threading
@@ -48,9 +49,12 @@ def flow(count: int, seed: int) -> np.ndarray:
 
 
 class Load:
-    """Sends to all pairs by turns from a thread, until it is stopped."""
+    """Sends to all pairs by turns from a thread, until it is stopped. `burst`: commands of a pair
+    that are due at one time."""
 
-    def __init__(self, log: KafkaLog, names: list[str], rate: float, seed: int) -> None:
+    def __init__(
+        self, log: KafkaLog, names: list[str], rate: float, seed: int, burst: int = 1
+    ) -> None:
         self.names = names
         self.acknowledged: dict[str, list[Acknowledged]] = {name: [] for name in names}
         self.sent = dict.fromkeys(names, 0)  # commands
@@ -61,6 +65,8 @@ class Load:
         self._producer = self._make()
         self._renew = threading.Event()
         self._rate = rate / len(names)
+        self._burst = burst
+        self._filled = dict.fromkeys(names, 0)  # commands that came before the steady ones
         self._flows = [flow(1 << 20, seed + number) for number in range(min(len(names), 8))]
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -76,7 +82,8 @@ class Load:
     def stop(self) -> None:
         """Sends no more, and waits until the brokers have all that was sent."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.ident is not None:
+            self._thread.join()
         self._flush()
 
     def _flush(self) -> None:
@@ -84,29 +91,43 @@ class Load:
         assert not waiting, f"{waiting} messages were not acknowledged within 120 s"
         assert not self.failed, self.failed
 
+    def fill(self, name: str, count: int) -> None:
+        """Sends so many commands to a pair as fast as they are taken, before the steady ones."""
+        while self.sent[name] < count:
+            self._send(name, np.full(min(count - self.sent[name], MESSAGE_MAX), time.time_ns()))
+        self._flush()
+        self._filled[name] = count
+
     def _run(self) -> None:
         began = time.monotonic()
         began_ns = time.time_ns()
+        period = self._burst / self._rate
+        ahead = {name: number / len(self.names) * period for number, name in enumerate(self.names)}
         while not self._stop.is_set():
             elapsed = time.monotonic() - began
-            for number, name in enumerate(self.names):
-                due = int(elapsed * self._rate) - self.sent[name]
-                if due > 0:
-                    self._send(number, name, min(due, MESSAGE_MAX), began_ns)
+            for name in self.names:
+                bursts = int((elapsed + ahead[name]) / period)
+                done = self.sent[name] - self._filled[name]
+                count = min(bursts * self._burst - done, MESSAGE_MAX)
+                if count > 0:
+                    numbers = np.arange(done, done + count) // self._burst
+                    due = (numbers + 1) * period - ahead[name]
+                    self._send(name, began_ns + (due * 1e9).astype(np.int64))
             self._producer.poll(TICK_SECONDS)
             if self._renew.is_set():
                 self._renew.clear()
                 self._flush()
                 self._producer = self._make()
 
-    def _send(self, number: int, name: str, count: int, began_ns: int) -> None:
-        begin = self.sent[name]
-        source = self._flows[number % len(self._flows)]
+    def _send(self, name: str, times: np.ndarray) -> None:
+        """The next commands of a pair, due at these times (ns)."""
+        begin, count = self.sent[name], len(times)
+        source = self._flows[self._partitions[name] % len(self._flows)]
         numbers = np.arange(begin, begin + count)
         commands = source[numbers % len(source)]
         # Round after round the same flow, with ids of its own.
         commands["order_id"] += (numbers // len(source) * len(source)).astype(np.uint64)
-        commands["timestamp"] = began_ns + (numbers / self._rate * 1e9).astype(np.int64)
+        commands["timestamp"] = times
         data = pack_commands(name, Commands(commands, NO_TOKENS, 0))
         acknowledged = self.acknowledged[name]
 

@@ -1,5 +1,6 @@
 """Runners as processes, to be killed, frozen and ended."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -43,6 +44,11 @@ class RunnerProcess:
         assert self.process.poll() is None, self.process.stderr.read()
         text = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(text.partition("VmRSS:")[2].split()[0]) << 10
+
+    def cpu_seconds(self) -> float:
+        """Of processors, until now."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
         """Without a word; also where it has ended."""

@@ -8,6 +8,7 @@ Without --bootstrap a broker of its own is started, and taken away at the end.
 """
 
 import argparse
+import gc
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -30,8 +31,14 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=RATE, help="commands a second, all pairs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bootstrap")
+    parser.add_argument("--pairs", type=int, default=1000, help="of crowd")
+    parser.add_argument("--history", type=int, default=10_000_000, help="commands, of recovery")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
     options = parser.parse_args()
+    # What is measured is not this process: its threads give way to each other at once, and it
+    # does not look through the messages that it keeps.
+    sys.setswitchinterval(0.0005)
+    gc.disable()
     if options.scenario in NEED_THREE and (options.bootstrap or options.brokers != 3):
         parser.error(f"{options.scenario} needs --brokers 3")
     with ExitStack() as stack:
@@ -43,8 +50,15 @@ def main() -> int:
             brokers = Cluster(Path(folder, "kafka"), brokers=options.brokers, port=0)
             cluster = stack.enter_context(brokers)
             bootstrap = cluster.bootstrap
-        apart = options.scenario == "blocked"
-        venue = Venue(bootstrap, options.rate, options.seed, cluster, apart=apart)
+        venue = Venue(
+            bootstrap,
+            options.rate,
+            options.seed,
+            cluster,
+            apart=options.scenario == "blocked",
+            crowd=options.pairs if options.scenario == "crowd" else 0,
+            history=options.history,
+        )
         stack.callback(venue.close)
         result = SCENARIOS[options.scenario](venue, options.count, print)
     print(result.tell(options.scenario))

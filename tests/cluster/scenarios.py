@@ -10,6 +10,8 @@ from .venue import PAIRS, SETTLE_SECONDS, Venue
 __all__ = ["SCENARIOS"]
 
 BLOCKED_SECONDS_MAX = 300.0  # to have done what has gathered meanwhile
+BULK_SECONDS_MAX = 600.0  # for millions of commands
+WARM_SECONDS = 3.0  # that are not measured
 
 Say = Callable[[str], None]
 
@@ -165,6 +167,73 @@ def blocked(venue: Venue, count: int, say: Say) -> Result:
     return result._replace(notes=[told])
 
 
+def recovery(venue: Venue, count: int, say: Say) -> Result:
+    """The runner is killed, and started again, with a pair that has a long history."""
+    runner = venue.ready_runner()
+    venue.load.fill(PAIRS[0], venue.history)
+    venue.watch.await_commands(venue.load.sent, BULK_SECONDS_MAX)
+    venue.load.start()
+    for number in range(count):
+        venue.sleep(2, 4)
+        venue.trouble()
+        runner.kill()
+        runner = venue.ready_runner()
+        say(f"kill {number + 1}")
+    return venue.finish(count, 20)._replace(notes=[f"{venue.history:,} commands behind {PAIRS[0]}"])
+
+
+def peak(venue: Venue, count: int, say: Say) -> Result:
+    """So many commands of one pair, as fast as they go through."""
+    venue.ready_runner()
+    return _peak(venue, count, checked=True)
+
+
+def peak_bare(venue: Venue, count: int, say: Say) -> Result:
+    """As peak, with the loop that has no book."""
+    engine = BareProcess(venue.url)
+    result = _peak(venue, count, checked=False)
+    engine.end()
+    return result
+
+
+def _peak(venue: Venue, count: int, *, checked: bool) -> Result:
+    began = time.monotonic()
+    venue.load.fill(PAIRS[0], count)
+    venue.watch.await_commands(venue.load.sent, BULK_SECONDS_MAX)
+    rate = count / (time.monotonic() - began)
+    result = venue.finish(count, 0, checked=checked)
+    return result._replace(notes=[f"{rate:,.0f} commands a second"])
+
+
+def crowd(venue: Venue, count: int, say: Say) -> Result:
+    """Many pairs on one runner: nothing to do; then load; then load beside a pair that cannot be
+    begun and one that gets rubbish, 50 messages a second. Each for so many seconds."""
+    runner = venue.ready_runner()
+    cpu = runner.cpu_seconds()
+    time.sleep(count)
+    told = [
+        f"{len(venue.names):,} pairs with nothing to do: {runner.resident_bytes() >> 20} MiB, "
+        f"{(runner.cpu_seconds() - cpu) / count:.0%} of a core"
+    ]
+    venue.load.start()
+    time.sleep(WARM_SECONDS)
+    times = [time.monotonic()]
+    time.sleep(count)
+    times.append(time.monotonic())
+    venue.log.add("BROKEN", "no definition")
+    rubbish = venue.add("RUBBISH")
+    while time.monotonic() < times[1] + WARM_SECONDS + count:
+        venue.log.send("commands", rubbish, venue.rng.randbytes(100))
+        venue.log.output.poll(0)
+        time.sleep(0.02)
+    spans = {"alone": times, "beside them": [times[1] + WARM_SECONDS, time.monotonic()]}
+    for what, (began, ended) in spans.items():
+        found = venue.latency_ms(venue.names, began, ended)
+        told.append(f"{what}: " + ", ".join(f"{k} {v:.1f} ms" for k, v in found.items()))
+    told.append(f"{runner.resident_bytes() >> 20} MiB at the end")
+    return venue.finish(count, 0)._replace(notes=told)
+
+
 SCENARIOS: dict[str, Callable[[Venue, int, Say], Result]] = {
     "steady": steady,
     "kills": kills,
@@ -175,4 +244,8 @@ SCENARIOS: dict[str, Callable[[Venue, int, Say], Result]] = {
     "leaders": leaders,
     "frozen": frozen,
     "blocked": blocked,
+    "recovery": recovery,
+    "peak": peak,
+    "peak_bare": peak_bare,
+    "crowd": crowd,
 }

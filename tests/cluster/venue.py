@@ -1,5 +1,6 @@
 """Pairs on a broker with load and a reader; what a scenario does to them is its own."""
 
+import math
 import random
 import time
 from typing import TYPE_CHECKING
@@ -16,20 +17,26 @@ from .check import check
 from .load import Load
 from .processes import RunnerProcess
 from .result import Result
-from .watch import Watch
+from .watch import CrowdWatch, Watch
 
 if TYPE_CHECKING:
     from pricetime.broker import Cluster
 
 __all__ = ["PAIRS", "SETTLE_SECONDS", "Venue"]
 
+Latency = dict[str, float]
+PERCENTILES = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
+
 PAIRS = ("BTC_EUR", "ETH_USD", "XAU_EUR", "XAG_GBP")
 SETTLE_SECONDS = 120.0
+READY_SECONDS, READY_SECONDS_PAIR = 30.0, 0.2
+CROWD_BURST = 4  # commands of a pair at one time
 
 
 class Venue:
     """Pairs, load and a reader. `cluster`: the brokers, where they are ours; `apart`: their events
-    lie on broker 2 alone, and the commands on broker 1."""
+    lie on broker 2 alone, and the commands on broker 1; `crowd`: so many pairs in place of four,
+    each with a few commands at a time."""
 
     def __init__(
         self,
@@ -39,7 +46,12 @@ class Venue:
         cluster: "Cluster | None" = None,
         *,
         apart: bool = False,
+        crowd: int = 0,
+        history: int = 0,
     ) -> None:
+        self.history = history
+        """commands of the first pair, where a scenario begins with many"""
+        self.names = [f"PAIR_{number:04}" for number in range(crowd)] or list(PAIRS)
         self.url = f"kafka://{bootstrap}/cluster-{seed}-{time.time_ns()}"
         self.rng = random.Random(seed)
         self.moments: list[float] = []
@@ -47,12 +59,11 @@ class Venue:
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
         if apart:
             self._place({"events": 2, "commands": 1})
-        self.log = KafkaLog(self.url)
-        for name in PAIRS:
-            instrument = Instrument(name, tick_size="0.01", lot_size="0.01")
-            self.log.add(name, Definition(instrument, {}).dump())
-        self.watch = Watch(self.url, list(PAIRS))
-        self.load = Load(self.log, list(PAIRS), rate, seed)
+        self.log = KafkaLog(self.url, partitions=max(crowd, PARTITIONS))
+        for name in self.names:
+            self.add(name)
+        self.watch = CrowdWatch(self.log, self.names) if crowd else Watch(self.url, self.names)
+        self.load = Load(self.log, self.names, rate, seed, CROWD_BURST if crowd else 1)
         self._ports = iter(range(20_000 + self.rng.randrange(10_000), 32_000))
         self._runners: list[RunnerProcess] = []
         self._began = time.monotonic()
@@ -72,6 +83,12 @@ class Venue:
         ]
         for made in self._admin.create_topics(topics).values():
             made.result()
+
+    def add(self, name: str) -> int:
+        """Adds a pair; its partition."""
+        instrument = Instrument(name, tick_size="0.01", lot_size="0.01")
+        self.log.add(name, Definition(instrument, {}).dump())
+        return self.log.map.pair(name).partition
 
     @property
     def cluster(self) -> "Cluster":
@@ -112,11 +129,15 @@ class Venue:
 
     def serve(self, runners: int = 1) -> list[RunnerProcess]:
         """So many runners of all pairs; the load begins when they are ready."""
-        made = [self.runner() for _ in range(runners)]
-        for runner in made:
-            runner.await_ready()
+        made = [self.ready_runner() for _ in range(runners)]
         self.load.start()
         return made
+
+    def ready_runner(self) -> RunnerProcess:
+        """A new runner of all pairs, which are live."""
+        runner = self.runner()
+        runner.await_ready(max(READY_SECONDS, READY_SECONDS_PAIR * len(self.names)))
+        return runner
 
     def trouble(self) -> None:
         """Notes that something is done now."""
@@ -130,6 +151,19 @@ class Venue:
         self.load.stop()
         self.watch.await_commands(self.load.sent, SETTLE_SECONDS)
 
+    def latency_ms(self, names: list[str], began: float = 0, ended: float = math.inf) -> Latency:
+        """Percentiles of what came of some pairs between two times (time.monotonic())."""
+        parts = [
+            latencies
+            for name in names
+            for (at, _), latencies in zip(
+                self.watch.arrivals[name], self.watch.latencies[name], strict=False
+            )
+            if began <= at < ended
+        ]
+        whole = np.concatenate(parts) / 1e6
+        return {name: float(np.percentile(whole, at)) for name, at in PERCENTILES.items()}
+
     def finish(self, done: int, within: float, *, checked: bool = True) -> Result:
         """Ends the load, waits for its events, checks all of it, and ends the runners in order."""
         self.drain()
@@ -140,9 +174,7 @@ class Venue:
         if checked:
             totals = check(self.log, self.load, self.watch)
             assert (totals["commands"], totals["events"]) == (commands, events)
-        latencies = np.concatenate(self.watch.latencies) / 1e6
-        shown = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
-        latency_ms = {name: float(np.percentile(latencies, at)) for name, at in shown.items()}
+        latency_ms = self.latency_ms(self.names)
         self.log.close()
         for runner in self._runners:
             if runner.process.poll() is None:

@@ -5,25 +5,68 @@ import time
 from collections import defaultdict
 
 import numpy as np
+from confluent_kafka import TopicPartition
+from pricetime.log.batch import Events
 from pricetime.log.errors import LogError
-from pricetime.log.kafka import KafkaReader
+from pricetime.log.kafka import KafkaLog, KafkaReader
+from pricetime.log.kafka.message import events_of
 from pricetime.records import EventKind
 
-__all__ = ["Watch"]
+__all__ = ["CrowdWatch", "Watch"]
 
 
-class Watch:
-    """Follows some pairs, from a thread each; keeps all that it is given."""
+class Seen:
+    """All events that a client was given."""
 
-    def __init__(self, url: str, names: list[str]) -> None:
+    def __init__(self, names: list[str]) -> None:
         self.events: dict[str, list[bytes]] = {name: [] for name in names}
         self.last = dict.fromkeys(names, 0)  # sequence
         self.commands = dict.fromkeys(names, 0)  # number of the last one heard of
         self.arrivals: dict[str, list[tuple[float, int]]] = defaultdict(list)
         """(time.monotonic(), events) of each batch"""
-        self.latencies: list[np.ndarray] = []
+        self.latencies: dict[str, list[np.ndarray]] = defaultdict(list)
         """ns from a command's time to its event being here"""
         self.errors: list[str] = []
+
+    def note(self, name: str, batch: Events) -> None:
+        """That the next events of a pair have just come."""
+        now, now_ns = time.monotonic(), time.time_ns()
+        records = batch.records
+        self.events[name].append(records.tobytes())
+        self.arrivals[name].append((now, len(records)))
+        own = records[records["kind"] != EventKind.TRADE]
+        self.latencies[name].append(now_ns - own["timestamp"].astype(np.int64))
+        self.last[name] = batch.last
+        self.commands[name] = int(records["command"][-1])
+
+    def await_commands(self, counts: dict[str, int], seconds: float) -> None:
+        """Until the events of so many commands of each pair have come."""
+        end = time.monotonic() + seconds
+        while any(self.commands[name] < count for name, count in counts.items()):
+            assert not self.errors, self.errors
+            missing = {n: (self.commands[n], c) for n, c in counts.items() if self.commands[n] < c}
+            assert time.monotonic() < end, f"events are missing: (have, of) {missing}"
+            time.sleep(0.02)
+
+    def pauses(self, moments: list[float], within: float) -> list[float]:
+        """For each moment the longest time without an event of some pair behind it, in seconds."""
+        found = []
+        for moment in moments:
+            longest = 0.0
+            for arrivals in self.arrivals.values():
+                times = np.array([at for at, _ in arrivals])
+                part = times[(times > moment - 1) & (times < moment + within)]
+                if len(part) > 1:
+                    longest = max(longest, float(np.diff(part).max()))
+            found.append(longest)
+        return found
+
+
+class Watch(Seen):
+    """Follows some pairs by the product's reader, from a thread each."""
+
+    def __init__(self, url: str, names: list[str]) -> None:
+        super().__init__(names)
         self._reader = KafkaReader(url)
         self._stop = threading.Event()
         self._renewed = 0  # times that all followers were to begin anew
@@ -41,27 +84,11 @@ class Watch:
         try:
             while not self._stop.is_set() and renewed == self._renewed:
                 for batch in follower.poll(0.1):
-                    now, now_ns = time.monotonic(), time.time_ns()
-                    records = batch.records
-                    self.events[name].append(records.tobytes())
-                    self.arrivals[name].append((now, len(records)))
-                    own = records[records["kind"] != EventKind.TRADE]
-                    self.latencies.append(now_ns - own["timestamp"].astype(np.int64))
-                    self.last[name] = batch.last
-                    self.commands[name] = int(records["command"][-1])
+                    self.note(name, batch)
         except LogError as error:
             self.errors.append(f"{name}: {error}")
         finally:
             follower.partition.close()
-
-    def await_commands(self, counts: dict[str, int], seconds: float) -> None:
-        """Until the events of so many commands of each pair have come."""
-        end = time.monotonic() + seconds
-        while any(self.commands[name] < count for name, count in counts.items()):
-            assert not self.errors, self.errors
-            missing = {n: (self.commands[n], c) for n, c in counts.items() if self.commands[n] < c}
-            assert time.monotonic() < end, f"events are missing: (have, of) {missing}"
-            time.sleep(0.02)
 
     def renew(self) -> None:
         """Goes on with other consumers, soon."""
@@ -74,15 +101,34 @@ class Watch:
         self._reader.close()
         assert not self.errors, self.errors
 
-    def pauses(self, moments: list[float], within: float) -> list[float]:
-        """For each moment the longest time without an event of some pair behind it, in seconds."""
-        found = []
-        for moment in moments:
-            longest = 0.0
-            for arrivals in self.arrivals.values():
-                times = np.array([at for at, _ in arrivals])
-                part = times[(times > moment - 1) & (times < moment + within)]
-                if len(part) > 1:
-                    longest = max(longest, float(np.diff(part).max()))
-            found.append(longest)
-        return found
+
+class CrowdWatch(Seen):
+    """Follows any number of pairs with one consumer; nobody publishes twice here."""
+
+    def __init__(self, log: KafkaLog, names: list[str]) -> None:
+        super().__init__(names)
+        self._log = log
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        topic = self._log.address.topic("events")
+        names = {self._log.map.pair(name).partition: name for name in self.events}
+        consumer = self._log.clients.consumer(**{"enable.partition.eof": False})
+        consumer.assign([TopicPartition(topic, number, 0) for number in names])
+        while not self._stop.is_set():
+            first = consumer.poll(0.1)
+            for message in (first, *consumer.consume(500, 0)) if first else ():
+                name = names[message.partition()]
+                batch = events_of(message, name, topic)
+                if batch.first != self.last[name] + 1:
+                    self.errors.append(f"{name}: {batch.first} comes after {self.last[name]}")
+                    return
+                self.note(name, batch)
+        consumer.close()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        assert not self.errors, self.errors
