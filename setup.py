@@ -1,4 +1,4 @@
-"""Builds the one extension, pricetime._book. All that is not code lives in pyproject.toml.
+"""Builds the extensions, pricetime._book and pricetime._crc. All else lives in pyproject.toml.
 
 Environment variables choose a build mode, and each mode has a build directory of its own, as
 neither Cython nor setuptools notices that the flags have changed since the files there were made:
@@ -80,7 +80,8 @@ class build_ext_cython(build_ext):
         from Cython.Build import cythonize
 
         build_dir = f"build/{MODE}/cython"
-        generated = f"{build_dir}/engine/_book.c"
+        (source,) = extension.sources
+        generated = f"{build_dir}/{source.removesuffix('.pyx')}.c"
         stale = os.path.exists(generated) and (
             os.path.getmtime(generated) < os.path.getmtime("setup.py")
         )
@@ -102,14 +103,15 @@ compile_args, link_args = flags()
 setup(
     ext_modules=[
         Extension(
-            "pricetime._book",
-            ["engine/_book.pyx"],
+            f"pricetime.{name}",
+            [f"engine/{name}.pyx"],
             include_dirs=["engine"],
             define_macros=[("PRICETIME_CHECKS", str(int(DEBUG)))],
             extra_compile_args=compile_args,
             extra_link_args=link_args,
             depends=["setup.py", *sorted(glob("engine/*.pxd") + glob("engine/*.h"))],
         )
+        for name in ("_book", "_crc")
     ],
     cmdclass={"build_ext": build_ext_cython},
     options={"build": {"build_base": f"build/{MODE}", "build_lib": f"build/{MODE}/lib"}},

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from model.batches import orders
+from model.crc import crc32c
 from pricetime import COMMAND, EVENT, LogDamaged, LogError, LogVersion
 from pricetime.log.batch import (
     HEADER_BYTES,
@@ -65,13 +66,13 @@ def packed(kind):
     return pack(NAME, batch), lambda data: unpack(data, NAME, WHERE)
 
 
-def sealed(data, **fields):
+def sealed(data, checksum=crc32c, **fields):
     """The bytes with fields of the header changed, under a checksum that fits."""
     changed = bytearray(data)
     for (begin, size), value in fields.values():
         changed[begin : begin + size] = value.to_bytes(size, "little")
     changed[CRC] = bytes(4)
-    changed[CRC] = crc32(changed).to_bytes(4, "little")
+    changed[CRC] = checksum(changed).to_bytes(4, "little")
     return bytes(changed)
 
 
@@ -159,7 +160,7 @@ def by_hand(kind, count, first, position, marks, digest, *body):
         return b"".join(
             [
                 b"PTIM",
-                struct.pack("<H", 1),
+                struct.pack("<H", 2),
                 struct.pack("<B", kind),
                 bytes(1),
                 struct.pack("<I", crc),
@@ -174,7 +175,7 @@ def by_hand(kind, count, first, position, marks, digest, *body):
         )
 
     assert len(header(0)) == HEADER_BYTES == 64
-    return header(crc32(b"".join([header(0), *body]))) + b"".join(body)
+    return header(crc32c(b"".join([header(0), *body]))) + b"".join(body)
 
 
 def test_commands_lie_as_documented():
@@ -270,10 +271,10 @@ def test_another_kind_of_batch_is_refused(kind, other):
 
 
 @each_kind
-@pytest.mark.parametrize("version", [0, 2, 65_535])
+@pytest.mark.parametrize("version", [0, 3, 65_535])
 def test_another_version_under_its_checksum_names_both(kind, version):
     data, unpack = packed(kind)
-    with pytest.raises(LogVersion, match=rf"format {version} is not known: .* reads format 1"):
+    with pytest.raises(LogVersion, match=rf"format {version} is not known: .* up to 2;"):
         unpack(sealed(data, version=(VERSION, version)))
 
 
@@ -281,9 +282,20 @@ def test_another_version_under_its_checksum_names_both(kind, version):
 def test_another_version_without_its_checksum_is_damage(kind):
     data, unpack = packed(kind)
     changed = bytearray(data)
-    changed[4] = 2
+    changed[4] = 3
     with pytest.raises(LogDamaged, match="checksum"):
         unpack(bytes(changed))
+
+
+@each_kind
+def test_batches_of_version_1_are_read_under_their_own_checksum(kind):
+    data, unpack = packed(kind)
+    old = sealed(data, crc32, version=(VERSION, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(unpack(old), unpack(data), strict=True))
+    with pytest.raises(LogDamaged, match="checksum"):
+        unpack(sealed(data, crc32c, version=(VERSION, 1)))
+    with pytest.raises(LogDamaged, match="checksum"):
+        unpack(sealed(data, crc32))
 
 
 @each_kind

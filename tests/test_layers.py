@@ -19,6 +19,7 @@ LAYERS = (
     "instrument",
     "checkpoint",
     "result",
+    "_crc",
     "_book",
     "log",
     "runner",
@@ -56,7 +57,7 @@ def imported(source):
 def is_module(name):
     """Whether a module of ours has this name."""
     path = PACKAGE.joinpath(*name.split(".")[1:])
-    ours = path.is_dir() or path.with_suffix(".py").exists() or name == "pricetime._book"
+    ours = path.is_dir() or any(path.with_suffix(end).exists() for end in (".py", ".pyi"))
     return name.startswith("pricetime.") and ours
 
 

@@ -340,9 +340,9 @@ def test_a_quarantine_that_takes_nothing_does_not_stop_the_pair(log, place, capl
 def test_a_batch_of_a_later_release_stops_the_pair(log, place, reader):
     place.put("commands", GOOD, newer(GOOD), GOOD)
     for _ in range(2):
-        with pytest.raises(LogVersion, match=r"at offset 1 .*batch format 2 is not known"):
+        with pytest.raises(LogVersion, match=r"at offset 1 .*batch format 3 is not known"):
             start(log)
-    with pytest.raises(LogVersion, match="batch format 2"):
+    with pytest.raises(LogVersion, match="batch format 3"):
         list(reader.commands(NAME, 0))
     log.commit()
     assert place.contents("quarantine") == []

@@ -6,7 +6,6 @@ Needs the extra `kafka`.
 import re
 import time
 from itertools import count
-from zlib import crc32
 
 import numpy as np
 from confluent_kafka import Producer
@@ -17,6 +16,7 @@ from pricetime.log.kafka import KafkaAddress, KafkaLog
 from pricetime.log.kafka.partition import Partition
 
 from .batches import orders
+from .crc import crc32c
 from .logs import NAME
 
 PATIENCE = 10  # seconds
@@ -89,8 +89,8 @@ def commands(batch):
 def newer(data):
     """A batch as a later release would write it."""
     data = bytearray(data)
-    data[4], data[8:12] = 2, bytes(4)
-    data[8:12] = crc32(data).to_bytes(4, "little")
+    data[4], data[8:12] = 3, bytes(4)
+    data[8:12] = crc32c(data).to_bytes(4, "little")
     return bytes(data)
 
 

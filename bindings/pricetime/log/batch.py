@@ -1,10 +1,10 @@
 """Batches of records as the bytes that a log stores and a message carries.
 
-A batch is a header of 64 bytes, then its parts. Little-endian; the CRC is that of zlib.crc32 over
-the whole batch, taken with 0 in its own place:
+A batch is a header of 64 bytes, then its parts. Little-endian; the CRC is CRC-32C over the whole
+batch, taken with 0 in its own place. In version 1, which is still read, it was that of zlib.crc32.
 
     0   magic      4 bytes  b"PTIM"
-    4   version    u2       1
+    4   version    u2       2
     6   kind       u1       1 commands, 2 events, 3 a part of a checkpoint
     7   reserved   u1       0
     8   crc        u4
@@ -31,6 +31,7 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
+from pricetime._crc import crc32c
 from pricetime.log.errors import LogDamaged, LogVersion
 from pricetime.records import COMMAND, EVENT
 
@@ -58,7 +59,8 @@ __all__ = [
 Records = npt.NDArray[np.void]
 
 MAGIC = b"PTIM"
-BATCH_VERSION = 1
+BATCH_VERSION = 2
+CHECKSUMS = {1: crc32, BATCH_VERSION: crc32c}
 HEADER = struct.Struct("<4sHBBIIQQ8sII16s")
 HEADER_BYTES = HEADER.size
 CRC_BEGIN, CRC_END = 8, 12
@@ -130,11 +132,11 @@ def cut_events(batch: Events, after: int) -> Events:
 def first_difference(ours: Records, theirs: Records) -> int | None:
     """The place of the first record that is not the same, byte for byte, in arrays of one length;
     None if all are."""
-    if ours.tobytes() == theirs.tobytes():
+    words = [np.ascontiguousarray(records).view(np.uint64) for records in (ours, theirs)]
+    differ = words[0] != words[1]
+    if not differ.any():
         return None
-    rows = (records.view(np.uint8).reshape(len(records), -1) for records in (ours, theirs))
-    differ = np.not_equal(*rows).any(axis=1)
-    return int(np.argmax(differ))
+    return int(np.argmax(differ.reshape(len(ours), -1).any(axis=1)))
 
 
 class Part(NamedTuple):
@@ -182,9 +184,9 @@ def _pack(
     digest: bytes = NO_DIGEST,
 ) -> bytes:
     fields = (count, first, position, stream_key(stream), tokens, 0, digest)
-    crc = crc32(HEADER.pack(MAGIC, BATCH_VERSION, kind, 0, 0, *fields))
+    crc = crc32c(HEADER.pack(MAGIC, BATCH_VERSION, kind, 0, 0, *fields))
     for part in body:
-        crc = crc32(part, crc)
+        crc = crc32c(part, crc)
     return b"".join([HEADER.pack(MAGIC, BATCH_VERSION, kind, 0, crc, *fields), *body])
 
 
@@ -197,12 +199,13 @@ def _unpack(data: bytes, kind: BatchKind, stream: str, where: str) -> _Header:
     header = _Header._make(HEADER.unpack_from(data))
     if header.magic != MAGIC:
         raise LogDamaged(f"{where}: it begins with {header.magic!r}, not with {MAGIC!r}")
-    crc = crc32(bytes(4), crc32(memoryview(data)[:CRC_BEGIN]))
-    crc = crc32(memoryview(data)[CRC_END:], crc)
-    if header.version != BATCH_VERSION and crc == header.crc:
+    checksum = CHECKSUMS.get(header.version, crc32c)
+    crc = checksum(memoryview(data)[:CRC_BEGIN])
+    crc = checksum(memoryview(data)[CRC_END:], checksum(bytes(4), crc))
+    if header.version not in CHECKSUMS and crc == header.crc:
         raise LogVersion(
-            f"{where}: batch format {header.version} is not known: this release reads format "
-            f"{BATCH_VERSION}; read it with the release that wrote it, or a later one"
+            f"{where}: batch format {header.version} is not known: this release reads formats up "
+            f"to {BATCH_VERSION}; read it with the release that wrote it, or a later one"
         )
     if crc != header.crc:
         raise LogDamaged(f"{where}: its checksum {header.crc:08x} does not match its bytes")
