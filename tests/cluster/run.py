@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=RATE, help="commands a second, all pairs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bootstrap")
+    parser.add_argument("--warm", type=float, default=0, help="seconds of load before it begins")
     parser.add_argument("--pairs", type=int, default=1000, help="of crowd")
     parser.add_argument("--history", type=int, default=10_000_000, help="commands, of recovery")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
@@ -58,6 +59,7 @@ def main() -> int:
             apart=options.scenario == "blocked",
             crowd=options.pairs if options.scenario == "crowd" else 0,
             history=options.history,
+            warm=options.warm,
         )
         stack.callback(venue.close)
         result = SCENARIOS[options.scenario](venue, options.count, print)

@@ -75,7 +75,7 @@ def rebalances(venue: Venue, count: int, say: Say) -> Result:
     """Runners of a group join and leave in order."""
     group = ("--group", "g")
     runners = [venue.runner(*group)]
-    venue.load.start()
+    venue.begin()
     venue.watch.await_commands(dict.fromkeys(PAIRS, 1), SETTLE_SECONDS)
     for number in range(count):
         venue.sleep(0.5, 2.0)
@@ -91,7 +91,7 @@ def rebalances(venue: Venue, count: int, say: Say) -> Result:
 def bare(venue: Venue, count: int, say: Say) -> Result:
     """As steady, with a loop in the runner's place that has no book: what Kafka alone takes."""
     engine = BareProcess(venue.url)
-    venue.load.start()
+    venue.begin()
     time.sleep(count)
     result = venue.finish(count, 0, checked=False)
     engine.end()
@@ -172,7 +172,7 @@ def recovery(venue: Venue, count: int, say: Say) -> Result:
     runner = venue.ready_runner()
     venue.load.fill(PAIRS[0], venue.history)
     venue.watch.await_commands(venue.load.sent, BULK_SECONDS_MAX)
-    venue.load.start()
+    venue.begin()
     for number in range(count):
         venue.sleep(2, 4)
         venue.trouble()
@@ -215,8 +215,7 @@ def crowd(venue: Venue, count: int, say: Say) -> Result:
         f"{len(venue.names):,} pairs with nothing to do: {runner.resident_bytes() >> 20} MiB, "
         f"{(runner.cpu_seconds() - cpu) / count:.0%} of a core"
     ]
-    venue.load.start()
-    time.sleep(WARM_SECONDS)
+    venue.begin()
     times = [time.monotonic()]
     time.sleep(count)
     times.append(time.monotonic())

@@ -48,7 +48,11 @@ class Venue:
         apart: bool = False,
         crowd: int = 0,
         history: int = 0,
+        warm: float = 0,
     ) -> None:
+        self.warm = warm
+        """seconds of load before anything is done or measured: brokers compile themselves"""
+        self._measured_from = 0.0  # time.monotonic()
         self.history = history
         """commands of the first pair, where a scenario begins with many"""
         self.names = [f"PAIR_{number:04}" for number in range(crowd)] or list(PAIRS)
@@ -130,8 +134,14 @@ class Venue:
     def serve(self, runners: int = 1) -> list[RunnerProcess]:
         """So many runners of all pairs; the load begins when they are ready."""
         made = [self.ready_runner() for _ in range(runners)]
-        self.load.start()
+        self.begin()
         return made
+
+    def begin(self) -> None:
+        """Begins the load, and what is measured of it."""
+        self.load.start()
+        time.sleep(self.warm)
+        self._measured_from = time.monotonic()
 
     def ready_runner(self) -> RunnerProcess:
         """A new runner of all pairs, which are live."""
@@ -174,7 +184,7 @@ class Venue:
         if checked:
             totals = check(self.log, self.load, self.watch)
             assert (totals["commands"], totals["events"]) == (commands, events)
-        latency_ms = self.latency_ms(self.names)
+        latency_ms = self.latency_ms(self.names, self._measured_from)
         self.log.close()
         for runner in self._runners:
             if runner.process.poll() is None:

@@ -35,6 +35,8 @@ def test_an_address_names_brokers_a_prefix_and_options(tmp_path):
         ("kafka://a:1/" + "x" * 201, "take 1 to 200 letters"),
         ("kafka://me:word@a:1/x", r"no user and password.*\?config=FILE"),
         ("kafka://a:1/x?linger.ms", "option=value"),
+        ("kafka://a:1/x?acks=1", "kafka://a:1/x: acks is no option here"),
+        ("kafka://a:1/x?isolation.level=read_uncommitted", "isolation.level is no option"),
         ("kafka://a:1/x?config=", "config=. cannot be read"),
         ("kafka://a:1/x?config=/no/such/file", "config=/no/such/file cannot be read"),
     ],

@@ -6,12 +6,12 @@ from model.batches import orders
 from model.logs import NAME, Teller, joined, keep, spans, start, token_rows
 from model.tapes import tape
 from pricetime import Book, Diverged
-from pricetime.log import Fenced
+from pricetime.log import Fenced, OutcomeUnknown
 from pricetime.log.batch import NO_TOKENS, Events, Part, pack_events, pack_part
 
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from model.kafka_logs import (
     HISTORY,
     PATIENCE,
@@ -145,7 +145,7 @@ def test_marks_of_transactions_do_not_disturb(log, place, reader, transactions):
         for commit in (True, False):
             transact("events", events(1, 2), commit=commit)
             transact("checkpoints", pack_part(NAME, Part(b"", 1, 2, first)), commit=commit)
-        transact("commands", b"no batch", commit=False)
+        transact("commands", commands(orders(1, 100 + first)), commit=False)
         transact("pairs", log.map.claim(NAME, "again"), commit=True)
     list(runner.step())
     keep(runner, log)
@@ -153,7 +153,8 @@ def test_marks_of_transactions_do_not_disturb(log, place, reader, transactions):
     check(place, log, reader, orders(6))
     for after in range(7):
         assert sequences(log.stream(NAME).published(after)) == list(range(after + 1, 7))
-    assert log.stream(NAME).tail() == reader.tail(NAME) == (6, runner.position - 1)
+    assert log.stream(NAME).tail() == reader.tail(NAME) == (6, runner.position)
+    assert joined(reader.commands(NAME, 0)) == orders(6).tobytes()
 
 
 def test_what_is_not_committed_is_not_seen_by_the_next_one(place, log, reader):
@@ -176,6 +177,21 @@ def test_what_is_not_committed_is_not_seen_by_the_next_one(place, log, reader):
         [4, 5],
     ]
     check(place, log, reader, orders(5))
+
+
+def test_a_commit_that_is_not_answered_has_an_unknown_outcome(place, log, monkeypatch):
+    class Unanswered(Producer):
+        def commit_transaction(self, *_):
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "no answer", retriable=True))
+
+    monkeypatch.setattr("pricetime.log.kafka.client.Producer", Unanswered)
+    made = place.open("transactional")
+    runner = start(made)
+    runner.stream.append(orders(2), NO_TOKENS)
+    made.output.commit()
+    list(runner.step())
+    with pytest.raises(OutcomeUnknown, match="not committed within 30 s: no answer"):
+        made.commit()
 
 
 # -- the end of it --------------------------------------------------------------------------------

@@ -17,6 +17,12 @@ SCHEME = "kafka://"
 PREFIX = "pricetime"
 HOSTS_PATTERN = re.compile(r"([^\[\]]|\[[^\[\],]*\])*")  # brackets, of IPv6, in pairs
 PREFIX_PATTERN = re.compile(r"[a-zA-Z0-9._-]{1,200}")
+FIXED = {
+    *("acks", "delivery.timeout.ms", "enable.idempotence", "transactional.id"),
+    *("auto.offset.reset", "enable.auto.commit", "enable.partition.eof", "group.id"),
+    "isolation.level",
+}
+"""Options of librdkafka's on whose values what a log promises rests."""
 TOPICS = ("pairs", "commands", "events", "checkpoints", "quarantine")
 
 
@@ -36,6 +42,8 @@ class KafkaAddress:
                 f"{self}: topics cannot begin with {self.prefix!r}; take 1 to 200 letters of "
                 "a-z A-Z 0-9 . _ -"
             )
+        if fixed := sorted(FIXED & self.options.keys()):
+            raise LogError(f"{self}: {fixed[0]} is no option here: what is promised rests on it")
 
     def __str__(self) -> str:
         return f"{SCHEME}{self.bootstrap}/{self.prefix}"  # without options: some are secret

@@ -75,9 +75,8 @@ def told(where: str) -> Iterator[None]:
 class Clients:
     """Makes clients for one address, and remembers what their connections complain of."""
 
-    def __init__(self, address: KafkaAddress, *, committed: bool = False) -> None:
+    def __init__(self, address: KafkaAddress) -> None:
         self.address = address
-        self._isolation = "read_committed" if committed else "read_uncommitted"
         self.complaint: KafkaError | None = None
         self._complained_at = 0.0
         self._idle: list[Consumer] = []
@@ -139,7 +138,7 @@ class Clients:
                         "enable.auto.commit": False,
                         "auto.offset.reset": "error",
                         "enable.partition.eof": True,
-                        "isolation.level": self._isolation,
+                        "isolation.level": "read_committed",  # commands may be, too
                         "fetch.wait.max.ms": 100,
                         "fetch.min.bytes": 1,
                         "fetch.queue.backoff.ms": 5,

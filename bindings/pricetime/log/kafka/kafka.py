@@ -63,7 +63,7 @@ class KafkaLog:
             raise ValueError(f"delivery {delivery!r} is not known: pass {' or '.join(DELIVERIES)}")
         self.address = KafkaAddress.parse(address) if isinstance(address, str) else address
         self.delivery = delivery
-        self.clients = Clients(self.address, committed=delivery == "transactional")
+        self.clients = Clients(self.address)
         self.writer = uuid.uuid4().hex[:12]
         """tells our checkpoints from those of another runner"""
         self._partitions = partitions

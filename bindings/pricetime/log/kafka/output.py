@@ -122,6 +122,11 @@ class Output:
             if cause.txn_requires_abort():
                 with told(self.where):
                     self._producer.abort_transaction(COMMIT_SECONDS)
+            elif not cause.fatal():  # it may be committed, and yet may be
+                raise OutcomeUnknown(
+                    f"{self.where}: a transaction was not committed within {COMMIT_SECONDS:.0f} s: "
+                    f"{cause.str()}"
+                ) from None
             raise failure(cause, self.where) from None
         finally:
             self.open_since = 0.0
