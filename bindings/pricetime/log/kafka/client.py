@@ -25,8 +25,8 @@ QUEUE_KILOBYTES = 16_384
 logger = logging.getLogger("pricetime")
 
 WAY_OUT = {
-    KafkaError._TRANSPORT: "is a broker running there? `pricetime broker` starts one",
-    KafkaError._ALL_BROKERS_DOWN: "is a broker running there? `pricetime broker` starts one",
+    KafkaError._TRANSPORT: "is a broker there, of this security.protocol? `pricetime broker` starts one",
+    KafkaError._ALL_BROKERS_DOWN: "is a broker there, of this security.protocol? `pricetime broker` starts one",
     KafkaError._RESOLVE: "is the host's name right?",
     KafkaError._AUTHENTICATION: "check security.protocol, sasl.* and ssl.* in the options",
     KafkaError._SSL: "check security.protocol and ssl.* in the options",
