@@ -24,9 +24,10 @@ QUEUE_KILOBYTES = 16_384
 
 logger = logging.getLogger("pricetime")
 
+NO_BROKER = "is a broker there, of this security.protocol? `pricetime broker` starts one"
 WAY_OUT = {
-    KafkaError._TRANSPORT: "is a broker there, of this security.protocol? `pricetime broker` starts one",
-    KafkaError._ALL_BROKERS_DOWN: "is a broker there, of this security.protocol? `pricetime broker` starts one",
+    KafkaError._TRANSPORT: NO_BROKER,
+    KafkaError._ALL_BROKERS_DOWN: NO_BROKER,
     KafkaError._RESOLVE: "is the host's name right?",
     KafkaError._AUTHENTICATION: "check security.protocol, sasl.* and ssl.* in the options",
     KafkaError._SSL: "check security.protocol and ssl.* in the options",
