@@ -91,12 +91,21 @@ class Load:
         assert not waiting, f"{waiting} messages were not acknowledged within 120 s"
         assert not self.failed, self.failed
 
-    def fill(self, name: str, count: int) -> None:
-        """Sends so many commands to a pair as fast as they are taken, before the steady ones."""
-        while self.sent[name] < count:
-            self._send(name, np.full(min(count - self.sent[name], MESSAGE_MAX), time.time_ns()))
+    def prepare(self, name: str, count: int) -> list[bytes]:
+        """Full messages of the first so many commands of a pair."""
+        sizes = [min(count - begin, MESSAGE_MAX) for begin in range(0, count, MESSAGE_MAX)]
+        now = time.time_ns()
+        return [
+            self._message(name, number * MESSAGE_MAX, np.full(size, now))
+            for number, size in enumerate(sizes)
+        ]
+
+    def fill(self, name: str, count: int, messages: list[bytes]) -> None:
+        """Sends what was prepared as fast as it is taken, before the steady commands."""
+        for data in messages:
+            self._produce(name, data)
+        self.sent[name] = self._filled[name] = count
         self._flush()
-        self._filled[name] = count
 
     def _run(self) -> None:
         began = time.monotonic()
@@ -112,23 +121,26 @@ class Load:
                 if count > 0:
                     numbers = np.arange(done, done + count) // self._burst
                     due = (numbers + 1) * period - ahead[name]
-                    self._send(name, began_ns + (due * 1e9).astype(np.int64))
+                    times = began_ns + (due * 1e9).astype(np.int64)
+                    self._produce(name, self._message(name, self.sent[name], times))
+                    self.sent[name] += count
             self._producer.poll(TICK_SECONDS)
             if self._renew.is_set():
                 self._renew.clear()
                 self._flush()
                 self._producer = self._make()
 
-    def _send(self, name: str, times: np.ndarray) -> None:
-        """The next commands of a pair, due at these times (ns)."""
-        begin, count = self.sent[name], len(times)
+    def _message(self, name: str, begin: int, times: np.ndarray) -> bytes:
+        """The commands of a pair behind its first `begin`, due at these times (ns)."""
         source = self._flows[self._partitions[name] % len(self._flows)]
-        numbers = np.arange(begin, begin + count)
+        numbers = np.arange(begin, begin + len(times))
         commands = source[numbers % len(source)]
         # Round after round the same flow, with ids of its own.
         commands["order_id"] += (numbers // len(source) * len(source)).astype(np.uint64)
         commands["timestamp"] = times
-        data = pack_commands(name, Commands(commands, NO_TOKENS, 0))
+        return pack_commands(name, Commands(commands, NO_TOKENS, 0))
+
+    def _produce(self, name: str, data: bytes) -> None:
         acknowledged = self.acknowledged[name]
 
         def arrived(error, message):
@@ -145,4 +157,3 @@ class Load:
                 break
             except BufferError:
                 self._producer.poll(0.01)
-        self.sent[name] += count

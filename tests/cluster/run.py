@@ -17,6 +17,8 @@ from pathlib import Path
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from pricetime.log.kafka.kafka import DELIVERIES
+
 from cluster.scenarios import SCENARIOS
 from cluster.venue import Venue
 
@@ -32,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bootstrap")
     parser.add_argument("--warm", type=float, default=0, help="seconds of load before it begins")
+    parser.add_argument("--delivery", choices=DELIVERIES, default="sequenced")
     parser.add_argument("--pairs", type=int, default=1000, help="of crowd")
     parser.add_argument("--history", type=int, default=10_000_000, help="commands, of recovery")
     parser.add_argument("--brokers", type=int, choices=(1, 3), default=1)
@@ -60,6 +63,7 @@ def main() -> int:
             crowd=options.pairs if options.scenario == "crowd" else 0,
             history=options.history,
             warm=options.warm,
+            delivery=options.delivery,
         )
         stack.callback(venue.close)
         result = SCENARIOS[options.scenario](venue, options.count, print)

@@ -170,7 +170,7 @@ def blocked(venue: Venue, count: int, say: Say) -> Result:
 def recovery(venue: Venue, count: int, say: Say) -> Result:
     """The runner is killed, and started again, with a pair that has a long history."""
     runner = venue.ready_runner()
-    venue.load.fill(PAIRS[0], venue.history)
+    venue.load.fill(PAIRS[0], venue.history, venue.load.prepare(PAIRS[0], venue.history))
     venue.watch.await_commands(venue.load.sent, BULK_SECONDS_MAX)
     venue.begin()
     for number in range(count):
@@ -197,8 +197,9 @@ def peak_bare(venue: Venue, count: int, say: Say) -> Result:
 
 
 def _peak(venue: Venue, count: int, *, checked: bool) -> Result:
+    messages = venue.load.prepare(PAIRS[0], count)
     began = time.monotonic()
-    venue.load.fill(PAIRS[0], count)
+    venue.load.fill(PAIRS[0], count, messages)
     venue.watch.await_commands(venue.load.sent, BULK_SECONDS_MAX)
     rate = count / (time.monotonic() - began)
     result = venue.finish(count, 0, checked=checked)

@@ -49,7 +49,9 @@ class Venue:
         crowd: int = 0,
         history: int = 0,
         warm: float = 0,
+        delivery: str = "sequenced",
     ) -> None:
+        self.delivery = delivery
         self.warm = warm
         """seconds of load before anything is done or measured: brokers compile themselves"""
         self._measured_from = 0.0  # time.monotonic()
@@ -123,6 +125,7 @@ class Venue:
 
     def runner(self, *options: str) -> RunnerProcess:
         """A new runner; without options of all pairs."""
+        options = ("--delivery", self.delivery, *options)
         self._runners.append(RunnerProcess(self.url, *options, port=next(self._ports)))
         return self._runners[-1]
 

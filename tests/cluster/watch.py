@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import numpy as np
 from confluent_kafka import TopicPartition
-from pricetime.log.batch import Events
+from pricetime.log.batch import Events, records_bytes
 from pricetime.log.errors import LogError
 from pricetime.log.kafka import KafkaLog, KafkaReader
 from pricetime.log.kafka.message import events_of
@@ -19,7 +19,7 @@ class Seen:
     """All events that a client was given."""
 
     def __init__(self, names: list[str]) -> None:
-        self.events: dict[str, list[bytes]] = {name: [] for name in names}
+        self.events: dict[str, list[memoryview]] = {name: [] for name in names}
         self.last = dict.fromkeys(names, 0)  # sequence
         self.commands = dict.fromkeys(names, 0)  # number of the last one heard of
         self.arrivals: dict[str, list[tuple[float, int]]] = defaultdict(list)
@@ -32,10 +32,10 @@ class Seen:
         """That the next events of a pair have just come."""
         now, now_ns = time.monotonic(), time.time_ns()
         records = batch.records
-        self.events[name].append(records.tobytes())
+        self.events[name].append(records_bytes(records))
         self.arrivals[name].append((now, len(records)))
-        own = records[records["kind"] != EventKind.TRADE]
-        self.latencies[name].append(now_ns - own["timestamp"].astype(np.int64))
+        times = records["timestamp"][records["kind"] != EventKind.TRADE]
+        self.latencies[name].append(now_ns - times.astype(np.int64))
         self.last[name] = batch.last
         self.commands[name] = int(records["command"][-1])
 
