@@ -1,5 +1,6 @@
 """`pricetime broker` and its Cluster: real brokers, killed, frozen and started again. 1 minute."""
 
+import json
 import os
 import select
 import signal
@@ -99,6 +100,16 @@ def test_three_brokers_lose_nothing_when_one_is_killed_or_frozen(kafka, tmp_path
     (tmp_path / "kafka" / "mine").touch()
     cluster.destroy()
     assert os.listdir(tmp_path / "kafka") == ["mine"]
+
+
+def test_an_id_may_begin_as_an_option_does(kafka, tmp_path):
+    from confluent_kafka.admin import AdminClient
+
+    identity = "-" + "A" * 20 + "Q"
+    (tmp_path / "cluster.json").write_text(json.dumps({"id": identity, "brokers": 1}))
+    with Cluster(tmp_path, port=0) as cluster:
+        admin = AdminClient({"bootstrap.servers": cluster.bootstrap})
+        assert admin.list_topics(timeout=SECONDS).cluster_id == identity
 
 
 # -- the command ----------------------------------------------------------------------------------

@@ -123,7 +123,8 @@ class ClusterFolder:
     def _format(self, identity: str) -> None:
         """Formats what is not yet, all at once: most of it is a Java's start."""
         new = [n for n in self._nodes if not (self.home(n) / "data" / "meta.properties").exists()]
-        tool = ("kafka.tools.StorageTool", "format", "-t", identity, "-c", "server.properties")
+        named = f"--cluster-id={identity}"  # in one word: an id may begin with "-"
+        tool = ("kafka.tools.StorageTool", "format", named, "-c", "server.properties")
         with contextlib.ExitStack() as stack:  # which waits for them, whatever happens
             running = [stack.enter_context(self._program(node, *tool)) for node in new]
             told = [process.communicate()[0] for process in running]

@@ -37,6 +37,8 @@ class LivePair:
         """time.monotonic() since when its output has been full; 0.0: it is not"""
         self.paused = False
         """whether its partition is"""
+        self.shown_at = 0.0
+        """time.monotonic() at which its gauges were set last"""
         self._came_ms = 0  # Kafka's time of the first message that is not done
         self._steps: Iterator[Done] = iter(())
         self._saving = 0  # sequence that the checkpoint being stored stands behind

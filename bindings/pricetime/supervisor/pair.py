@@ -54,6 +54,7 @@ class PairTask:
         self._failures = 0
         self._begin_at = 0.0
         self._live_since = 0.0
+        metrics.live.labels(self.name).set(0)
 
     @property
     def state(self) -> State:
@@ -81,6 +82,7 @@ class PairTask:
             self.fail(error)
             return None
         self._live_since = time.monotonic()
+        self._metrics.live.labels(self.name).set(1)
         self.reason = ""
         return self.live
 
@@ -91,6 +93,7 @@ class PairTask:
                 self._failures = 0
             self.live.stream.close()
             self.live = None
+            self._metrics.live.labels(self.name).set(0)
         self.reason = str(error) if isinstance(error, LogError) else repr(error)
         self._metrics.failures.labels(self.name).inc()
         if isinstance(error, Diverged | LogVersion | Fenced):

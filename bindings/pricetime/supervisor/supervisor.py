@@ -34,6 +34,7 @@ PATIENCE_SECONDS = 0.2
 second."""
 TURN_SECONDS = 0.05
 HOUSEKEEPING_SECONDS = 0.1
+SHOW_SECONDS = 1.0  # between two times that a pair's gauges are set
 MAP_SECONDS = 1.0  # how soon a new pair is seen
 HAND_OVER_SECONDS = 5.0
 RECOVERIES = 4  # at once
@@ -207,11 +208,12 @@ class Supervisor:
                     self._consumer.incremental_assign([place])
             elif task.live is not None:
                 task.live.tick(clock)
-                _, end = self._consumer.get_watermark_offsets(place, cached=True)
-                task.live.show(end, self.metrics)
+                if task.live.shown_at < self._kept_at - SHOW_SECONDS:
+                    task.live.shown_at = self._kept_at
+                    _, end = self._consumer.get_watermark_offsets(place, cached=True)
+                    task.live.show(end, self.metrics)
         except Exception as error:
             self._failed(task, error)
-        self.metrics.live.labels(task.name).set(task.live is not None)
 
     def _failed(self, task: PairTask, error: BaseException) -> None:
         if task.live is not None:
