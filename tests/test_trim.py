@@ -447,9 +447,12 @@ def test_a_file_that_is_held_is_refused(run, file, archive):
 def test_wrong_input_ends_with_one_line(run, file, tmp_path, capsys):
     text = tmp_path / "text.db"
     text.write_text("no venue\n" * 100)
+    empty = tmp_path / "empty.db"
+    empty.touch()
     for words, told in {
         (tmp_path / "none.db",): "is not there, or is no file",
         (text,): "file is not a database",
+        (empty,): "is an SQLite file, but not a venue's",
         (file, "--market", "ETH"): f"has no instrument 'ETH'; it has {EUR.name}",
         (file, "--archive", tmp_path / "no" / "archive.db"): "there is no folder .*no\n",
     }.items():
@@ -460,6 +463,7 @@ def test_wrong_input_ends_with_one_line(run, file, tmp_path, capsys):
     with pytest.raises(SystemExit):
         main(["trim", str(file), "--before", "yesterday"])
     assert "is no command; allowed: its number, from 1, or checkpoint" in capsys.readouterr().err
+    assert not empty.stat().st_size
 
 
 # -- older files ----------------------------------------------------------------------------------

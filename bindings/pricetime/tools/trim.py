@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pricetime.log.errors import LogError
 from pricetime.log.sqlite import SqliteLog
+from pricetime.log.sqlite_read import SqliteReader
 from pricetime.progress import Bar
 from pricetime.tools.venue_file import ToolError, add_file, picked, told
 from pricetime.venue.retention import Point, archive, trim_point
@@ -72,19 +73,17 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _trim(options: argparse.Namespace) -> int:
-    if not options.file.is_file():
-        raise LogError(f"{options.file} is not there, or is no file")
+    reader = SqliteReader(options.file)  # which makes no venue of what is none
+    try:
+        names = picked(reader, options.market)
+    finally:
+        reader.close()
     if options.archive is not None and not options.archive.parent.is_dir():
         raise ToolError(f"--archive {options.archive}: there is no folder {options.archive.parent}")
+    if not names:
+        raise ToolError(f"{options.file} has no instruments")
     log = SqliteLog(options.file)
     try:
-        reader = log.reader()
-        try:
-            names = picked(reader, options.market)
-        finally:
-            reader.close()
-        if not names:
-            raise ToolError(f"{options.file} has no instruments")
         done: list[str] = []
         try:
             with Bar("") as bar:
