@@ -58,7 +58,12 @@ def loop(log: KafkaLog) -> None:
                 events["sequence"] = events["command"] = numbers
                 last[number] += len(records)
                 data = pack_events(names[number], Events(events, message.offset() + 1, ""))
-                producer.produce(events_topic, data, partition=number)
+                while True:
+                    try:
+                        producer.produce(events_topic, data, partition=number)
+                        break
+                    except BufferError:
+                        producer.poll(0.01)
         producer.poll(0)
 
 

@@ -14,7 +14,7 @@ from pricetime.log.batch import NO_TOKENS, Commands, pack_commands
 from pricetime.log.kafka import KafkaLog
 from pricetime.records import COMMAND, TIF, Kind, OrderType, Side
 
-__all__ = ["Acknowledged", "Load", "flow"]
+__all__ = ["MESSAGE_MAX", "Acknowledged", "Load", "flow"]
 
 TICK_SECONDS = 0.002
 MESSAGE_MAX = 4096  # commands
