@@ -113,6 +113,12 @@ def test_commands_of_each_pair_become_its_events(site):
         assert site.events(name, total).tobytes() == np.concatenate(expected).tobytes()
 
 
+def test_it_is_not_ready_before_it_has_begun(site):
+    made = Supervisor(KafkaLog(site.url))
+    assert made.told() == (True, False, {})
+    made.close()
+
+
 def test_only_the_named_pairs_are_run(site):
     made = site.run(pairs=["ETH_USD"])
     site.send("BTC_EUR", orders(1))

@@ -55,9 +55,10 @@ class Seen:
             longest = 0.0
             for arrivals in self.arrivals.values():
                 times = np.array([at for at, _ in arrivals])
-                part = times[(times > moment - 1) & (times < moment + within)]
-                if len(part) > 1:
-                    longest = max(longest, float(np.diff(part).max()))
+                end = min(moment + within, times[-1])
+                part = times[(times > moment) & (times < end)]
+                if end > moment:
+                    longest = max(longest, float(np.diff([moment, *part, end]).max()))
             found.append(longest)
         return found
 

@@ -66,6 +66,7 @@ class Supervisor:
         self._executor = ThreadPoolExecutor(RECOVERIES, thread_name_prefix="pricetime-recover")
         self._consumer = log.clients.consumer(**{"enable.partition.eof": False})
         self._share: Share = Group(log, group, self._release) if group else Chosen(pairs)
+        self._begun = False  # whether there is a task for each pair
         self._busy: set[int] = set()  # partitions whose task has something to do
         self._map: Future[None] = self._executor.submit(log.map.refresh)
         self._map_at = self._kept_at = self._turned_at = time.monotonic()
@@ -79,7 +80,8 @@ class Supervisor:
             task.name: f"{task.state.value}: {task.reason}" if task.reason else task.state.value
             for task in list(self.tasks.values())
         }
-        return healthy, healthy and all(s == State.LIVE.value for s in pairs.values()), pairs
+        live = self._begun and all(state == State.LIVE.value for state in pairs.values())
+        return healthy, healthy and live, pairs
 
     # --- the loop
 
@@ -194,6 +196,7 @@ class Supervisor:
         for pair in list(self.log.map.pairs.values()):
             if pair.partition not in self.tasks and self._share.has(pair.name, pair.partition):
                 self.tasks[pair.partition] = PairTask(self.log, pair, self._executor, self.metrics)
+        self._begun = True
         clock = self._clock()
         for partition, task in self.tasks.items():
             self._keep_one(partition, task, clock)
