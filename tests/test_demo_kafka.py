@@ -268,7 +268,7 @@ def test_a_runner_is_killed_and_recovers_and_nothing_is_missing(kafka, folder):
         r"00:0\d  [\d,]+/s  p50 .* BTC_EUR \d+\.\d\d [\d,]+/s .*  runner 1 live  runner 2 live",
         r"00:0\d  runner 1 is killed",
         r"00:\d\d  runner 1 has recovered in \d+\.\d\d s",
-        r"  commands +4,800 in 12\.0 s",
+        r"  commands +[\d,]+ in 1\d\.\d s",
         r"  events +[\d,]+, of which [\d,]+ are trades",
         r"  missing +nothing: ",
         r"  latency +p50 \S+ [um]?s  p99 \S+ [um]?s  p99\.9 \S+ [um]?s  max \S+ [um]?s",
