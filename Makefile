@@ -20,6 +20,7 @@ lint: $(VENV)/installed
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m mypy.stubtest pricetime._book --allowlist tests/stubtest.txt
+	$(BIN)/python -m pytest -q tests/test_tidy.py tests/test_layers.py
 
 # The same tests, and noise, under the address and undefined-behaviour sanitizers.
 sanitize: $(VENV)/installed

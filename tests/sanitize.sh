@@ -34,9 +34,9 @@ file=$(sanitized "$python" -c 'from pricetime import _book; print(_book.__file__
 # Not those of logs, venues and tools: they see the kernel through Python alone, and would take an
 # hour. -s, since pytest would swallow a report.
 around=("--ignore=tests/kafka")
-for name in async_venue audit boundaries broker core corruption demo demo_flow demo_kafka desk disk \
-    export history kills log log_tool market replay_cli replay_tapes run runner simulation sqlite_log \
-    supervisor trim venue venue_events verify; do
+for name in async_venue audit boundaries broker core corruption demo demo_flow demo_kafka \
+    desk disk export history kills log log_tool market replay_cli replay_tapes run runner \
+    simulation sqlite_log supervisor trim venue venue_events verify; do
     around+=("--ignore=tests/test_$name.py")
 done
 sanitized "$python" -m pytest -q -s -p no:cacheprovider "${around[@]}" "$@" < /dev/null
