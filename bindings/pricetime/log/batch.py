@@ -282,7 +282,7 @@ def unpack_events(data: bytes, stream: str, where: str) -> Events:
     if not len(records):
         raise LogDamaged(f"{where}: it holds no events")
     numbers = np.arange(len(records), dtype=np.uint64) + np.uint64(header.first)
-    if not np.array_equal(records["sequence"], numbers):
+    if not (records["sequence"] == numbers).all():
         raise LogDamaged(f"{where}: its events are not numbered {header.first} and on")
     digest = header.digest.hex() if header.digest != NO_DIGEST else ""
     return Events(records, header.position, digest)

@@ -101,6 +101,7 @@ class Runner:
             self._checkpoint_time = state.book.timestamp
             break
         self.book, self.tokens, self.position = state
+        self._checkpoint_position = self.position
 
     def step(self) -> Iterator[Done]:
         """Processes the commands that are in the log and publishes their events, batch by batch."""
@@ -183,6 +184,7 @@ class Runner:
         """Takes one of what is committed; `store_part` stores it, piece by piece."""
         self._checkpoint_command = self.book.commands
         self._checkpoint_time = self.book.timestamp
+        self._checkpoint_position = self.position
         data = saved.pack(saved.Saved(self.book, self.tokens, self.position))
         self._parts = saved.parts(data)[::-1]
         self._parts_all = len(self._parts)
@@ -192,6 +194,11 @@ class Runner:
     def behind(self) -> int:
         """Commands since the last checkpoint."""
         return self.book.commands - self._checkpoint_command
+
+    @property
+    def behind_positions(self) -> int:
+        """Of the log, since the last checkpoint."""
+        return self.position - self._checkpoint_position
 
     @property
     def age_ns(self) -> int:

@@ -4,6 +4,7 @@ What is remembered decides what reaches the book, so it is a function of the log
 checkpoint: the last TOKENS_MAX tokens, whatever the time.
 """
 
+import struct
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ SEEN = np.dtype(
     ]
 )
 """A token as a checkpoint keeps it, with the fields of Seen: 40 bytes."""
+ROW = struct.Struct("<16sQQII")  # the same
+KEY_BYTES = 16
 
 
 class Seen(NamedTuple):
@@ -44,10 +47,12 @@ class Tokens:
     """The tokens that came last, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._seen: dict[bytes, Seen] = {}
+        self._rows = bytearray()  # SEEN; when there are TOKENS_MAX, the oldest gives its place
+        self._oldest = 0  # row
+        self._places: dict[bytes, int] = {}  # by key, where its row begins
 
     def __len__(self) -> int:
-        return len(self._seen)
+        return len(self._places)
 
     def sift(
         self, batch: Commands, commands: int, sequence: int
@@ -64,31 +69,37 @@ class Tokens:
         fields = (batch.tokens[name].tolist() for name in ("begin", "count", "crc"))
         for token, begin, count, crc in zip(batch.tokens, *fields, strict=True):
             key = token["key"].tobytes()
-            seen = self._seen.get(key)
-            if seen is not None:
-                repeated[begin] = seen
+            place = self._places.get(key)
+            if place is not None:
+                repeated[begin] = Seen(*ROW.unpack_from(self._rows, place)[1:])
                 fresh[begin : begin + count] = False
                 dropped += count
                 continue
-            self._seen[key] = Seen(commands + begin - dropped + 1, sequence, count, crc)
-            if len(self._seen) > TOKENS_MAX:
-                del self._seen[next(iter(self._seen))]
+            self._add(key, Seen(commands + begin - dropped + 1, sequence, count, crc))
         return (batch.records[fresh] if dropped else batch.records), repeated
+
+    def _add(self, key: bytes, seen: Seen) -> None:
+        row = ROW.pack(key, *seen)
+        if len(self._places) < TOKENS_MAX:
+            self._places[key] = len(self._rows)
+            self._rows += row
+            return
+        place = self._oldest * ROW.size
+        del self._places[bytes(self._rows[place : place + KEY_BYTES])]
+        self._places[key] = place
+        self._rows[place : place + ROW.size] = row
+        self._oldest = (self._oldest + 1) % TOKENS_MAX
 
     def pack(self) -> bytes:
         """The tokens as records of SEEN, the oldest first."""
-        rows = np.zeros(len(self._seen), SEEN)
-        rows["key"] = np.frombuffer(b"".join(self._seen), "<u8").reshape(-1, 2)
-        for field, name in enumerate(Seen._fields):
-            rows[name] = [seen[field] for seen in self._seen.values()]
-        return rows.tobytes()
+        place = self._oldest * ROW.size
+        return bytes(self._rows[place:] + self._rows[:place])
 
     @classmethod
     def unpack(cls, data: bytes) -> "Tokens":
         """The tokens in records of SEEN."""
         tokens = cls()
-        rows = np.frombuffer(data, SEEN)
-        fields = zip(*(rows[name].tolist() for name in Seen._fields), strict=True)
-        for key, seen in zip(rows["key"], fields, strict=True):
-            tokens._seen[key.tobytes()] = Seen(*seen)
+        tokens._rows = bytearray(data)
+        places = range(0, len(data), ROW.size)
+        tokens._places = {data[place : place + KEY_BYTES]: place for place in places}
         return tokens

@@ -16,7 +16,11 @@ from pricetime.venue.definition import Definition
 
 __all__ = ["TRANSACTION_SECONDS", "LivePair"]
 
+CHECKPOINT_MESSAGES = 20_000
+"""Since the last checkpoint, beside so many commands: small messages cost their reading each."""
+ORDERS_PER_MESSAGE = 5  # in a checkpoint cost about what reading a message does
 CLOSING_COMMANDS = 10_000  # since the last checkpoint, from which handing over takes one
+CLOSING_MESSAGES = 1_000  # the same
 TRANSACTION_SECONDS = 0.005  # after which one is committed
 CLOCK_SECONDS = 1.0  # how often what is due is asked for again
 
@@ -91,12 +95,16 @@ class LivePair:
     def _save(self) -> None:
         """Takes a checkpoint where one is due; stores it once the events before it have arrived."""
         if not self.runner.storing:
-            if not self.runner.checkpoint_due():
+            if not self._checkpoint_due():
                 return
             self.runner.take_checkpoint()
             self._saving = self.runner.book.sequence
         if self.stream.arrived >= self._saving and not self.committing:
             self.runner.store_part()
+
+    def _checkpoint_due(self) -> bool:
+        messages = CHECKPOINT_MESSAGES + len(self.runner.book) // ORDERS_PER_MESSAGE
+        return self.runner.behind_positions >= messages or self.runner.checkpoint_due()
 
     def tick(self, now: int) -> None:
         """What has to be done now and then: checkpoints without commands, and what is due by the
@@ -125,7 +133,8 @@ class LivePair:
     def hand_over(self, seconds: float) -> None:
         """Has all that was published arrive, and leaves a fresh checkpoint to the next one."""
         self._await_output(seconds)
-        if self.runner.storing or self.runner.behind >= CLOSING_COMMANDS:
+        far = self.runner.behind >= CLOSING_COMMANDS
+        if far or self.runner.storing or self.runner.behind_positions >= CLOSING_MESSAGES:
             if not self.runner.storing:
                 self.runner.take_checkpoint()
             while self.runner.storing:
