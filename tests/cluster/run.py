@@ -19,11 +19,11 @@ if __name__ == "__main__":
 
 from pricetime.log.kafka.kafka import DELIVERIES
 
-from cluster.scenarios import SCENARIOS
+from cluster.scenarios import PLACES, SCENARIOS
 from cluster.venue import Venue
 
 RATE = 1_600_000 / 60
-NEED_THREE = ("leaders", "frozen", "blocked")
+NEED_THREE = ("leaders", "frozen", "blocked", "stuck")
 
 
 def main() -> int:
@@ -59,7 +59,7 @@ def main() -> int:
             options.rate,
             options.seed,
             cluster,
-            apart=options.scenario == "blocked",
+            places=PLACES.get(options.scenario),
             crowd=options.pairs if options.scenario == "crowd" else 0,
             history=options.history,
             warm=options.warm,

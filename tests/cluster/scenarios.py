@@ -3,16 +3,24 @@
 import time
 from collections.abc import Callable
 
+from pricetime.log.kafka.kafka import PARTITIONS
+
 from .bare import BareProcess
 from .load import MESSAGE_MAX
 from .result import Result
 from .venue import PAIRS, SETTLE_SECONDS, Venue
 
-__all__ = ["SCENARIOS"]
+__all__ = ["PLACES", "SCENARIOS"]
 
 BLOCKED_SECONDS_MAX = 300.0  # to have done what has gathered meanwhile
 BULK_SECONDS_MAX = 600.0  # for millions of commands
 WARM_SECONDS = 3.0  # that are not measured
+
+PLACES = {
+    "blocked": {"events": [2] * PARTITIONS, "commands": [1] * PARTITIONS},
+    "stuck": {"events": [2] + [1] * (PARTITIONS - 1), "commands": [1] * PARTITIONS},
+}
+"""On which broker alone each partition lies, in some scenarios."""
 
 Say = Callable[[str], None]
 
@@ -232,11 +240,36 @@ def crowd(venue: Venue, count: int, say: Say) -> Result:
         venue.log.output.poll(0)
         time.sleep(0.02)
     spans = {"alone": times, "beside them": [times[1] + WARM_SECONDS, time.monotonic()]}
-    for what, (began, ended) in spans.items():
-        found = venue.latency_ms(venue.names, began, ended)
-        told.append(f"{what}: " + ", ".join(f"{k} {v:.1f} ms" for k, v in found.items()))
+    told += _compared(venue, venue.names, spans)
     told.append(f"{runner.resident_bytes() >> 20} MiB at the end")
     return venue.finish(count, 0)._replace(notes=told)
+
+
+def stuck(venue: Venue, count: int, say: Say) -> Result:
+    """One pair's events are taken by nobody for so many seconds, as the one broker that has them is
+    frozen; the others go on beside it."""
+    venue.serve()
+    times = [time.monotonic()]
+    time.sleep(count)
+    times.append(time.monotonic())
+    venue.trouble()
+    node = venue.leader("events", PAIRS[0])
+    venue.cluster.pause(node)
+    time.sleep(count)
+    spans = {"alone": times, "beside it": [times[1] + WARM_SECONDS, time.monotonic()]}
+    venue.cluster.resume(node)
+    venue.drain()
+    told = _compared(venue, list(PAIRS[1:]), spans)
+    return venue.finish(1, count + BLOCKED_SECONDS_MAX)._replace(notes=told)
+
+
+def _compared(venue: Venue, names: list[str], spans: dict[str, list[float]]) -> list[str]:
+    """The latency of some pairs in spans of time, a line each."""
+    found = {what: venue.latency_ms(names, *span) for what, span in spans.items()}
+    return [
+        f"{what}: " + ", ".join(f"{k} {v:.1f} ms" for k, v in latency.items())
+        for what, latency in found.items()
+    ]
 
 
 SCENARIOS: dict[str, Callable[[Venue, int, Say], Result]] = {
@@ -249,6 +282,7 @@ SCENARIOS: dict[str, Callable[[Venue, int, Say], Result]] = {
     "leaders": leaders,
     "frozen": frozen,
     "blocked": blocked,
+    "stuck": stuck,
     "recovery": recovery,
     "peak": peak,
     "peak_bare": peak_bare,

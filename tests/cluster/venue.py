@@ -34,9 +34,9 @@ CROWD_BURST = 4  # commands of a pair at one time
 
 
 class Venue:
-    """Pairs, load and a reader. `cluster`: the brokers, where they are ours; `apart`: their events
-    lie on broker 2 alone, and the commands on broker 1; `crowd`: so many pairs in place of four,
-    each with a few commands at a time."""
+    """Pairs, load and a reader. `cluster`: the brokers, where they are ours; `places`: on which one
+    alone each partition of a topic lies; `crowd`: so many pairs in place of four, each with a few
+    commands at a time."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Venue:
         seed: int,
         cluster: "Cluster | None" = None,
         *,
-        apart: bool = False,
+        places: dict[str, list[int]] | None = None,
         crowd: int = 0,
         history: int = 0,
         warm: float = 0,
@@ -63,8 +63,8 @@ class Venue:
         self.moments: list[float] = []
         self._cluster = cluster
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
-        if apart:
-            self._place({"events": 2, "commands": 1})
+        if places:
+            self._place(places)
         self.log = KafkaLog(self.url, partitions=max(crowd, PARTITIONS))
         for name in self.names:
             self.add(name)
@@ -74,18 +74,18 @@ class Venue:
         self._runners: list[RunnerProcess] = []
         self._began = time.monotonic()
 
-    def _place(self, nodes: dict[str, int]) -> None:
-        """Makes topics that lie on one broker each."""
+    def _place(self, places: dict[str, list[int]]) -> None:
+        """Makes topics whose partitions lie on one broker each."""
         address = KafkaAddress.parse(self.url)
         config = {"min.insync.replicas": "1", "retention.ms": "-1"}
         topics = [
             NewTopic(
                 address.topic(kind),
-                PARTITIONS,
-                replica_assignment=[[node]] * PARTITIONS,
+                len(nodes),
+                replica_assignment=[[node] for node in nodes],
                 config=config,
             )
-            for kind, node in nodes.items()
+            for kind, nodes in places.items()
         ]
         for made in self._admin.create_topics(topics).values():
             made.result()

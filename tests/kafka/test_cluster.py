@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
 
-from cluster.scenarios import SCENARIOS
+from cluster.scenarios import PLACES, SCENARIOS
 from cluster.venue import Venue
 from pricetime.broker import Cluster
 
@@ -23,7 +23,12 @@ SHORT = {  # how much of each, and what it is made with
     "peak": (200_000, {}),
     "crowd": (2, {"crowd": 30}),
 }
-OF_THREE = {"leaders": (1, {}), "frozen": (1, {}), "blocked": (5, {"apart": True})}
+OF_THREE = {
+    "leaders": (1, {}),
+    "frozen": (1, {}),
+    "blocked": (5, {"places": PLACES["blocked"]}),
+    "stuck": (5, {"places": PLACES["stuck"]}),
+}
 
 
 def play(name, bootstrap, count, made, cluster=None):

@@ -78,6 +78,15 @@ def test_partitions_that_another_has_made_are_taken(place):
     assert [pair.partition for pair in log.map.pairs.values()] == [0, 1]
 
 
+def test_a_pair_whose_partition_is_not_there_is_told_so(place, monkeypatch):
+    monkeypatch.setattr("pricetime.log.kafka.partition.ANSWER_SECONDS", 0.5)
+    log = place.open(partitions=1)
+    claim = {"format": 1, "version": 1, "pair": NAME, "partition": 5, "definition": ""}
+    place.put("pairs", json.dumps(claim).encode())
+    with pytest.raises(LogFailed, match=r"partition 5: .*give the topic as many partitions"):
+        log.stream(NAME)
+
+
 def test_two_who_add_at_once_agree(place):
     logs = [place.open(), place.open()]
     failed = []

@@ -9,6 +9,14 @@ from model.logs import NAME, joined, start
 
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
 
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    AdminClient,
+    ResourcePatternType,
+    ResourceType,
+)
 from model.kafka_logs import drive
 from pricetime.broker import Cluster, settings
 from pricetime.log import LogError, LogFailed
@@ -89,6 +97,25 @@ def test_a_wrong_password_is_told_with_what_to_check(secure, tmp_path, caplog):
 def test_a_user_without_rights_is_told_which(secure, tmp_path, caplog):
     url = f"kafka://{secure[0]}/theirs?{options(tmp_path, 'poor', 'right')}"
     refused(url, caplog, "theirs.pairs", "uthoriz", kind=LogError)
+
+
+def test_who_may_not_make_more_partitions_is_told_that_there_are_too_few(secure, tmp_path, caplog):
+    rights = [(ResourceType.TOPIC, right) for right in ("READ", "WRITE", "CREATE", "DESCRIBE")]
+    acls = [
+        AclBinding(
+            *(kind, "few", ResourcePatternType.PREFIXED, "User:poor", "*"),
+            *(AclOperation[right], AclPermissionType.ALLOW),
+        )
+        for kind, right in [*rights, (ResourceType.GROUP, "READ")]
+    ]
+    admin = AdminClient({"bootstrap.servers": secure[1]})
+    for made in admin.create_acls(acls).values():
+        made.result(SECONDS)
+    url = f"kafka://{secure[0]}/few?{options(tmp_path, 'poor', 'right')}"
+    log = KafkaLog(url, partitions=1)
+    log.add("first", "one")
+    log.close()
+    refused(url, caplog, "topic few.", "too few partitions", "needs rights on this topic")
 
 
 @pytest.mark.parametrize("door", [0, 1])

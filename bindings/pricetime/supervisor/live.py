@@ -11,7 +11,7 @@ from pricetime.log.kafka import KafkaLog, KafkaStream
 from pricetime.log.kafka.pairs import Pair
 from pricetime.records import COMMAND, Kind
 from pricetime.runner import Done, Runner
-from pricetime.supervisor.metrics import Metrics
+from pricetime.supervisor.metrics import PairMetrics
 from pricetime.venue.definition import Definition
 
 __all__ = ["TRANSACTION_SECONDS", "LivePair"]
@@ -28,9 +28,10 @@ CLOCK_SECONDS = 1.0  # how often what is due is asked for again
 class LivePair:
     """A recovered pair. Whatever it raises, it is of no more use then."""
 
-    def __init__(self, log: KafkaLog, pair: Pair) -> None:
+    def __init__(self, log: KafkaLog, pair: Pair, metrics: PairMetrics) -> None:
         definition = Definition.load(pair.definition)
         self.name = pair.name
+        self._metrics = metrics
         self.stream: KafkaStream = log.stream(pair.name)
         self.runner = Runner(pair.name, self.stream, definition.new_book)
         self.stream.settle()
@@ -55,7 +56,7 @@ class LivePair:
             self._came_ms = message.timestamp()[1]
         self.stream.deliver(message)
 
-    def work(self, bytes_max: int, metrics: Metrics) -> bool:
+    def work(self, bytes_max: int) -> bool:
         """Processes what was delivered while less than so many bytes of events are on their way:
         whether all of it is done and committed."""
         if self.stream.error is not None:
@@ -74,7 +75,7 @@ class LivePair:
         if done:
             if self._came_ms:
                 seconds = max(time.time() - self._came_ms / 1000, 0)
-                metrics.latency.labels(self.name).observe(seconds)
+                self._metrics.latency.observe(seconds)
             self.inbox_bytes = self._came_ms = 0
             self.blocked_since = 0.0
         elif not self.blocked_since:
@@ -82,8 +83,8 @@ class LivePair:
         open_since = self.stream.output.open_since
         if open_since and time.monotonic() - open_since >= TRANSACTION_SECONDS:
             self.stream.settle()
-        metrics.commands.labels(self.name).inc(commands)
-        metrics.events.labels(self.name).inc(events)
+        self._metrics.commands.inc(commands)
+        self._metrics.events.inc(events)
         self._save()
         return done and not self.committing
 
@@ -121,14 +122,14 @@ class LivePair:
         self.stream.append(clock, NO_TOKENS)
         self._clock_sent = due, time.monotonic()
 
-    def show(self, end: int, metrics: Metrics) -> None:
+    def show(self, end: int) -> None:
         """Sets its gauges; `end`: of its partition."""
-        metrics.lag.labels(self.name).set(max(end - self.runner.position, 0))
-        metrics.waiting.labels(self.name).set(self.stream.waiting)
-        metrics.sent.labels(self.name).set(self.stream.sent_bytes)
-        metrics.behind.labels(self.name).set(self.runner.behind)
-        metrics.age.labels(self.name).set(self.runner.age_ns / 1e9)
-        metrics.orders.labels(self.name).set(len(self.runner.book))
+        self._metrics.lag.set(max(end - self.runner.position, 0))
+        self._metrics.waiting.set(self.stream.waiting)
+        self._metrics.sent.set(self.stream.sent_bytes)
+        self._metrics.behind.set(self.runner.behind)
+        self._metrics.age.set(self.runner.age_ns / 1e9)
+        self._metrics.orders.set(len(self.runner.book))
 
     def hand_over(self, seconds: float) -> None:
         """Has all that was published arrive, and leaves a fresh checkpoint to the next one."""

@@ -5,14 +5,14 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import generate_latest
 
 from pricetime.log.errors import LogError
 
-__all__ = ["Metrics", "serve"]
+__all__ = ["Metrics", "PairMetrics", "serve"]
 
 LATENCY_SECONDS = (
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 5, 30,
@@ -52,12 +52,32 @@ class Metrics:
     def _of(self, kind: type[M], name: str, text: str) -> M:
         return kind(name, text, PAIR, NAMESPACE, registry=self.registry)
 
+    def of(self, pair: str) -> "PairMetrics":
+        """Those of a pair."""
+        return PairMetrics(*(getattr(self, name).labels(pair) for name in PairMetrics._fields))
+
     def forget(self, pair: str) -> None:
         """A pair is no longer ours: its gauges would stand still."""
         gauges = (self.lag, self.waiting, self.sent, self.behind, self.age, self.orders, self.live)
         for gauge in gauges:
             with suppress(KeyError):  # it never was live
                 gauge.remove(pair)
+
+
+class PairMetrics(NamedTuple):
+    """The metrics of one pair, found once: looking them up costs more than setting them."""
+
+    commands: Counter
+    events: Counter
+    failures: Counter
+    latency: Histogram
+    lag: Gauge
+    waiting: Gauge
+    sent: Gauge
+    behind: Gauge
+    age: Gauge
+    orders: Gauge
+    live: Gauge
 
 
 class _Handler(BaseHTTPRequestHandler):

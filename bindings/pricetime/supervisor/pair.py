@@ -48,13 +48,13 @@ class PairTask:
         """why it failed or halted"""
         self._log = log
         self._executor = executor
-        self._metrics = metrics
+        self._metrics = metrics.of(pair.name)
         self._recovery: Future[LivePair] | None = None
         self._halted = False
         self._failures = 0
         self._begin_at = 0.0
         self._live_since = 0.0
-        metrics.live.labels(self.name).set(0)
+        self._metrics.live.set(0)
 
     @property
     def state(self) -> State:
@@ -69,7 +69,7 @@ class PairTask:
         """Begins to recover its book, in another thread, unless it does or has or must wait."""
         waits = self._halted or time.monotonic() < self._begin_at
         if self.live is None and self._recovery is None and not waits:
-            self._recovery = self._executor.submit(LivePair, self._log, self.pair)
+            self._recovery = self._executor.submit(LivePair, self._log, self.pair, self._metrics)
 
     def ready(self) -> LivePair | None:
         """Itself live, if it has become so just now: its partition is to be read from there."""
@@ -82,7 +82,7 @@ class PairTask:
             self.fail(error)
             return None
         self._live_since = time.monotonic()
-        self._metrics.live.labels(self.name).set(1)
+        self._metrics.live.set(1)
         self.reason = ""
         return self.live
 
@@ -93,9 +93,9 @@ class PairTask:
                 self._failures = 0
             self.live.stream.close()
             self.live = None
-            self._metrics.live.labels(self.name).set(0)
+            self._metrics.live.set(0)
         self.reason = str(error) if isinstance(error, LogError) else repr(error)
-        self._metrics.failures.labels(self.name).inc()
+        self._metrics.failures.inc()
         if isinstance(error, Diverged | LogVersion | Fenced):
             self._halted = True
             logger.error("%s is halted: %s", self.name, self.reason)

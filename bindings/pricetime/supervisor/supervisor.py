@@ -161,7 +161,7 @@ class Supervisor:
         if (live := task.live) is None:
             return
         try:
-            done = live.work(self._output_bytes(), self.metrics)
+            done = live.work(self._output_bytes())
         except Exception as error:
             self._failed(task, error)
             return
@@ -214,7 +214,7 @@ class Supervisor:
                 if task.live.shown_at < self._kept_at - SHOW_SECONDS:
                     task.live.shown_at = self._kept_at
                     _, end = self._consumer.get_watermark_offsets(place, cached=True)
-                    task.live.show(end, self.metrics)
+                    task.live.show(end)
         except Exception as error:
             self._failed(task, error)
 

@@ -35,7 +35,9 @@ WAY_OUT = {
     KafkaError.MSG_SIZE_TOO_LARGE: "raise max.message.bytes of the topic, or send smaller batches",
     KafkaError._UNKNOWN_TOPIC: "was the log made? `pricetime run --log` makes it",
     KafkaError.UNKNOWN_TOPIC_OR_PART: "was the log made? `pricetime run --log` makes it",
+    KafkaError._UNKNOWN_PARTITION: "the map of pairs names it: give the topic as many partitions",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "the user needs rights on this topic",
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "the user needs READ on groups of the log's prefix",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "the user needs the right of idempotent writes",
 }
 
