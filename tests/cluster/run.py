@@ -19,7 +19,7 @@ if __name__ == "__main__":
 
 from pricetime.log.kafka.kafka import DELIVERIES
 
-from cluster.scenarios import PLACES, SCENARIOS
+from cluster.scenarios import PLACES, PLAIN, SCENARIOS
 from cluster.venue import Venue
 
 RATE = 1_600_000 / 60
@@ -60,6 +60,7 @@ def main() -> int:
             options.seed,
             cluster,
             places=PLACES.get(options.scenario),
+            plain=options.scenario in PLAIN,
             crowd=options.pairs if options.scenario == "crowd" else 0,
             history=options.history,
             warm=options.warm,

@@ -10,7 +10,7 @@ from .load import MESSAGE_MAX
 from .result import Result
 from .venue import PAIRS, SETTLE_SECONDS, Venue
 
-__all__ = ["PLACES", "SCENARIOS"]
+__all__ = ["PLACES", "PLAIN", "SCENARIOS"]
 
 BLOCKED_SECONDS_MAX = 300.0  # to have done what has gathered meanwhile
 BULK_SECONDS_MAX = 600.0  # for millions of commands
@@ -21,6 +21,8 @@ PLACES = {
     "stuck": {"events": [2] + [1] * (PARTITIONS - 1), "commands": [1] * PARTITIONS},
 }
 """On which broker alone each partition lies, in some scenarios."""
+PLAIN = ("steady", "bare", "peak", "peak_bare", "crowd")
+"""Nobody publishes twice: any consumer will do."""
 
 Say = Callable[[str], None]
 
@@ -192,7 +194,7 @@ def recovery(venue: Venue, count: int, say: Say) -> Result:
 
 
 def peak(venue: Venue, count: int, say: Say) -> Result:
-    """So many commands of one pair, as fast as they go through; the first quarter warms up."""
+    """So many commands of one pair, as fast as they go through; the first half warms up."""
     venue.ready_runner()
     return _peak(venue, count, checked=True)
 
@@ -207,7 +209,7 @@ def peak_bare(venue: Venue, count: int, say: Say) -> Result:
 
 def _peak(venue: Venue, count: int, *, checked: bool) -> Result:
     messages = venue.load.prepare(PAIRS[0], count)
-    warm = len(messages) // 4  # brokers compile themselves
+    warm = len(messages) // 2  # brokers compile themselves
     before = warm * MESSAGE_MAX
     venue.load.fill(PAIRS[0], before, messages[:warm])
     venue.watch.await_commands(venue.load.sent, BULK_SECONDS_MAX)

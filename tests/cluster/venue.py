@@ -17,7 +17,7 @@ from .check import check
 from .load import Load
 from .processes import RunnerProcess
 from .result import Result
-from .watch import CrowdWatch, Watch
+from .watch import PlainWatch, Watch
 
 if TYPE_CHECKING:
     from pricetime.broker import Cluster
@@ -35,8 +35,8 @@ CROWD_BURST = 4  # commands of a pair at one time
 
 class Venue:
     """Pairs, load and a reader. `cluster`: the brokers, where they are ours; `places`: on which one
-    alone each partition of a topic lies; `crowd`: so many pairs in place of four, each with a few
-    commands at a time."""
+    alone each partition of a topic lies; `plain`: one consumer reads all events; `crowd`: so many
+    pairs in place of four, each with a few commands at a time."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Venue:
         cluster: "Cluster | None" = None,
         *,
         places: dict[str, list[int]] | None = None,
+        plain: bool = False,
         crowd: int = 0,
         history: int = 0,
         warm: float = 0,
@@ -68,7 +69,7 @@ class Venue:
         self.log = KafkaLog(self.url, partitions=max(crowd, PARTITIONS))
         for name in self.names:
             self.add(name)
-        self.watch = CrowdWatch(self.log, self.names) if crowd else Watch(self.url, self.names)
+        self.watch = PlainWatch(self.log, self.names) if plain else Watch(self.url, self.names)
         self.load = Load(self.log, self.names, rate, seed, CROWD_BURST if crowd else 1)
         self._ports = iter(range(20_000 + self.rng.randrange(10_000), 32_000))
         self._runners: list[RunnerProcess] = []

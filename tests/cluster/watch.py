@@ -6,20 +6,22 @@ from collections import defaultdict
 
 import numpy as np
 from confluent_kafka import TopicPartition
+from pricetime._crc import crc32c
 from pricetime.log.batch import Events, records_bytes
 from pricetime.log.errors import LogError
 from pricetime.log.kafka import KafkaLog, KafkaReader
 from pricetime.log.kafka.message import events_of
 from pricetime.records import EventKind
 
-__all__ = ["CrowdWatch", "Watch"]
+__all__ = ["PlainWatch", "Watch"]
 
 
 class Seen:
-    """All events that a client was given."""
+    """What a client was given."""
 
     def __init__(self, names: list[str]) -> None:
-        self.events: dict[str, list[memoryview]] = {name: [] for name in names}
+        self.crc = dict.fromkeys(names, 0)
+        """CRC-32C of the bytes of all events: to keep them would cost more than to read them"""
         self.last = dict.fromkeys(names, 0)  # sequence
         self.commands = dict.fromkeys(names, 0)  # number of the last one heard of
         self.arrivals: dict[str, list[tuple[float, int]]] = defaultdict(list)
@@ -32,7 +34,7 @@ class Seen:
         """That the next events of a pair have just come."""
         now, now_ns = time.monotonic(), time.time_ns()
         records = batch.records
-        self.events[name].append(records_bytes(records))
+        self.crc[name] = crc32c(records_bytes(records), self.crc[name])
         self.arrivals[name].append((now, len(records)))
         times = records["timestamp"][records["kind"] != EventKind.TRADE]
         self.latencies[name].append(now_ns - times.astype(np.int64))
@@ -103,7 +105,7 @@ class Watch(Seen):
         assert not self.errors, self.errors
 
 
-class CrowdWatch(Seen):
+class PlainWatch(Seen):
     """Follows any number of pairs with one consumer; nobody publishes twice here."""
 
     def __init__(self, log: KafkaLog, names: list[str]) -> None:
@@ -115,7 +117,7 @@ class CrowdWatch(Seen):
 
     def _watch(self) -> None:
         topic = self._log.address.topic("events")
-        names = {self._log.map.pair(name).partition: name for name in self.events}
+        names = {self._log.map.pair(name).partition: name for name in self.last}
         consumer = self._log.clients.consumer(**{"enable.partition.eof": False})
         consumer.assign([TopicPartition(topic, number, 0) for number in names])
         while not self._stop.is_set():

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
 
-from cluster.scenarios import PLACES, SCENARIOS
+from cluster.scenarios import PLACES, PLAIN, SCENARIOS
 from cluster.venue import Venue
 from pricetime.broker import Cluster
 
@@ -32,7 +32,7 @@ OF_THREE = {
 
 
 def play(name, bootstrap, count, made, cluster=None):
-    venue = Venue(bootstrap, RATE, 1, cluster, **made)
+    venue = Venue(bootstrap, RATE, 1, cluster, plain=name in PLAIN, **made)
     try:
         result = SCENARIOS[name](venue, count, print)
     finally:

@@ -89,8 +89,8 @@ def _behaviour(brokers: int) -> dict[str, object]:
         "group.min.session.timeout.ms": 1000,
         "group.consumer.min.session.timeout.ms": 1000,
         "group.consumer.min.heartbeat.interval.ms": 200,
-        "num.network.threads": 2,
-        "num.io.threads": 4,
+        "num.network.threads": 1,
+        "num.io.threads": 2,
         "background.threads": 2,
         "log.cleaner.dedupe.buffer.size": 1 << 24,
     }

@@ -121,7 +121,7 @@ class Clients:
                         "enable.idempotence": True,
                         "delivery.timeout.ms": 0,
                         "linger.ms": 0.5,
-                        "compression.type": "none",
+                        "compression.type": "lz4",
                         "retry.backoff.ms": 2,
                         "batch.size": MESSAGE_BYTES_MAX,
                         "message.max.bytes": MESSAGE_BYTES_MAX,
