@@ -154,7 +154,7 @@ def test_the_next_process_goes_on_from_what_stands(site, monkeypatch, bound, mos
 
 def test_small_messages_are_reason_for_a_checkpoint_as_many_commands_are(site, monkeypatch):
     monkeypatch.setattr(live, "CHECKPOINT_MESSAGES", 5)
-    monkeypatch.setattr(live, "ORDERS_PER_MESSAGE", 2)
+    monkeypatch.setattr(live, "MESSAGES_PER_ORDER", 0.5)
     site.run()
     stream, reader = site.edge.stream("BTC_EUR"), KafkaReader(site.url)
     for number in range(1, 9):

@@ -19,6 +19,7 @@ __all__ = ["MESSAGE_MAX", "Acknowledged", "Load", "flow"]
 
 TICK_SECONDS = 0.005  # what is due in it is one message for each pair
 MESSAGE_MAX = 4096  # commands
+LIFE_ORDERS = 8192  # at most so many new ones come before an order is cancelled
 
 
 class Acknowledged(NamedTuple):
@@ -30,23 +31,24 @@ class Acknowledged(NamedTuple):
 
 
 def flow(count: int, seed: int) -> np.ndarray:
-    """Orders about one price that trade now and then, a third of them cancelled; without times."""
+    """Orders about one price that trade now and then, and a cancel behind each, of one before; so a
+    book of some thousand orders. Without times."""
     rng = np.random.default_rng(seed)
     commands = np.zeros(count, COMMAND)
-    commands["kind"] = Kind.NEW
-    commands["side"] = rng.choice([Side.BUY, Side.SELL], count)
-    commands["order_type"] = OrderType.LIMIT
-    commands["tif"] = TIF.GTC
-    commands["order_id"] = np.arange(1, count + 1)
-    commands["price"] = 10_000 + rng.integers(-50, 51, count)
-    commands["quantity"] = rng.integers(1, 100, count)
-    commands["account"] = rng.integers(1, 1000, count)
-    cancels = np.flatnonzero(rng.random(count) < 0.4)[1:]
-    whom = np.maximum(cancels - rng.geometric(0.02, len(cancels)), 0)
-    blank = np.zeros(1, COMMAND)
-    commands[cancels] = blank
-    commands["kind"][cancels] = Kind.CANCEL
-    commands["order_id"][cancels] = whom + 1
+    orders, cancels = commands[0::2], commands[1::2]
+    orders["kind"] = Kind.NEW
+    orders["side"] = rng.choice([Side.BUY, Side.SELL], len(orders))
+    orders["order_type"] = OrderType.LIMIT
+    orders["tif"] = TIF.GTC
+    orders["order_id"] = np.arange(1, count + 1, 2)
+    orders["price"] = 10_000 + rng.integers(-50, 51, len(orders))
+    orders["quantity"] = rng.integers(1, 100, len(orders))
+    orders["account"] = rng.integers(1, 1000, len(orders))
+    cancels["kind"] = Kind.CANCEL
+    ends = np.arange(len(orders)) + rng.integers(0, LIFE_ORDERS, len(orders))
+    # Each once, in the order in which they end; none before it is there.
+    whom = np.argsort(ends, kind="stable")[: max(len(cancels) - LIFE_ORDERS, 0)]
+    cancels["order_id"][LIFE_ORDERS:] = orders["order_id"][whom]
     return commands
 
 

@@ -79,7 +79,7 @@ def test_partitions_that_another_has_made_are_taken(place):
 
 
 def test_a_pair_whose_partition_is_not_there_is_told_so(place, monkeypatch):
-    monkeypatch.setattr("pricetime.log.kafka.partition.ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr("pricetime.log.kafka.partition.LEADER_SECONDS", 0.5)
     log = place.open(partitions=1)
     claim = {"format": 1, "version": 1, "pair": NAME, "partition": 5, "definition": ""}
     place.put("pairs", json.dumps(claim).encode())

@@ -16,9 +16,10 @@ from pricetime.venue.definition import Definition
 
 __all__ = ["TRANSACTION_SECONDS", "LivePair"]
 
-CHECKPOINT_MESSAGES = 20_000
-"""Since the last checkpoint, beside so many commands: small messages cost their reading each."""
-ORDERS_PER_MESSAGE = 5  # in a checkpoint cost about what reading a message does
+CHECKPOINT_COMMANDS, COMMANDS_PER_ORDER = 250_000, 2
+CHECKPOINT_MESSAGES, MESSAGES_PER_ORDER = 5_000, 0.05
+"""Since the last checkpoint, and more for each live order; whichever comes first. Each message has
+to be read again, however small it is."""
 CLOSING_COMMANDS = 10_000  # since the last checkpoint, from which handing over takes one
 CLOSING_MESSAGES = 1_000  # the same
 TRANSACTION_SECONDS = 0.005  # after which one is committed
@@ -104,8 +105,12 @@ class LivePair:
             self.runner.store_part()
 
     def _checkpoint_due(self) -> bool:
-        messages = CHECKPOINT_MESSAGES + len(self.runner.book) // ORDERS_PER_MESSAGE
-        return self.runner.behind_positions >= messages or self.runner.checkpoint_due()
+        orders = len(self.runner.book)
+        return (
+            self.runner.behind >= CHECKPOINT_COMMANDS + COMMANDS_PER_ORDER * orders
+            or self.runner.behind_positions >= CHECKPOINT_MESSAGES + MESSAGES_PER_ORDER * orders
+            or self.runner.checkpoint_due()
+        )
 
     def tick(self, now: int) -> None:
         """What has to be done now and then: checkpoints without commands, and what is due by the

@@ -11,6 +11,8 @@ from pricetime.log.kafka.client import ANSWER_SECONDS, Clients, failure, passing
 __all__ = ["Partition"]
 
 FETCH_MESSAGES = 500
+LEADER_SECONDS = 30.0
+"""How long a partition may be without a leader: brokers make thousands of them in so long."""
 NO_LEADER = (
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.LEADER_NOT_AVAILABLE,
@@ -36,7 +38,7 @@ class Partition:
     def bounds(self) -> tuple[int, int]:
         """The offset of the first message that is kept, and the one behind the last."""
         place = TopicPartition(self.topic, self.number)
-        end = time.monotonic() + ANSWER_SECONDS
+        end = time.monotonic() + LEADER_SECONDS
         while True:  # a new topic, and one whose leader has died, has no leader for a while
             try:
                 return self.consumer.get_watermark_offsets(place, timeout=ANSWER_SECONDS)
