@@ -1,12 +1,13 @@
 """A loop from commands to events without a book: what Kafka and Python alone take.
 
-For each message of commands it makes as many events as it has commands, which do nothing; the rest
-is as lean as it can be: no checks, no tail, no checkpoints, one thread. Its clients are
-those of a runner.
+For each message of commands it makes as many events as a book does, with the commands' fields in
+them, so that they pack alike; the rest is as lean as it can be: no checks, no tail, no checkpoints,
+one thread. Its clients are those of a runner.
 
     python tests/cluster/bare.py URL
 """
 
+import math
 import subprocess
 import sys
 import time
@@ -23,6 +24,9 @@ from pricetime.log.kafka import KafkaLog
 from pricetime.records import COMMAND, EVENT, EventKind
 
 __all__ = ["BareProcess"]
+
+EVENTS_PER_COMMAND = 1.39  # of the flow that is sent
+FIELDS = ("timestamp", "order_id", "price", "quantity", "account")
 
 
 class BareProcess:
@@ -44,19 +48,22 @@ def loop(log: KafkaLog) -> None:
     commands_topic, events_topic = log.address.topic("commands"), log.address.topic("events")
     names = {pair.partition: pair.name for pair in log.map.pairs.values()}
     consumer.assign([TopicPartition(commands_topic, number, 0) for number in names])
-    last = dict.fromkeys(names, 0)
+    last, last_command = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
     while True:
         first = consumer.poll(0.05)
         if first is not None:
             for message in (first, *consumer.consume(500, 0)):
                 number, commands = message.partition(), message.value()
                 records = np.frombuffer(commands, COMMAND, offset=HEADER_BYTES)
-                events = np.zeros(len(records), EVENT)
+                events = np.zeros(math.ceil(len(records) * EVENTS_PER_COMMAND), EVENT)
+                of = np.arange(len(events)) * len(records) // len(events)
                 events["kind"] = EventKind.ACCEPTED
-                events["timestamp"] = records["timestamp"]
-                numbers = np.arange(last[number] + 1, last[number] + 1 + len(records))
-                events["sequence"] = events["command"] = numbers
-                last[number] += len(records)
+                for field in FIELDS:
+                    events[field] = records[field][of]
+                events["command"] = last_command[number] + 1 + of
+                events["sequence"] = np.arange(last[number] + 1, last[number] + 1 + len(events))
+                last_command[number] += len(records)
+                last[number] += len(events)
                 data = pack_events(names[number], Events(events, message.offset() + 1, ""))
                 while True:
                     try:
