@@ -157,14 +157,14 @@ def test_small_messages_are_reason_for_a_checkpoint_as_many_commands_are(site, m
     monkeypatch.setattr(live, "MESSAGES_PER_ORDER", 0.5)
     site.run()
     stream, reader = site.edge.stream("BTC_EUR"), KafkaReader(site.url)
-    for number in range(1, 9):
+    for number in range(1, 10):
         stream.append(orders(1, number), NO_TOKENS)
     site.edge.commit()
-    site.events("BTC_EUR", 8)
+    site.events("BTC_EUR", 9)
     assert reader.checkpoints("BTC_EUR") == []
-    stream.append(orders(1, 9), NO_TOKENS)
+    stream.append(orders(1, 10), NO_TOKENS)
     site.edge.commit()
-    until(lambda: reader.checkpoints("BTC_EUR") == [9])  # 5 and, for 9 orders, 4 messages
+    until(lambda: reader.checkpoints("BTC_EUR") == [10])  # 5 and, for 10 orders, 5 messages
     reader.close()
 
 
