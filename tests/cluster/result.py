@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Result"]
+__all__ = ["Result", "shown_ms"]
 
 
 class Result(NamedTuple):
@@ -31,5 +31,9 @@ class Result(NamedTuple):
             at = np.percentile(self.pauses, (50, 99, 100))
             shown = zip(("p50", "p99", "max"), at, strict=True)
             lines.append("time without events: " + ", ".join(f"{k} {v:.3f} s" for k, v in shown))
-        shown = ", ".join(f"{k} {v:.1f} ms" for k, v in self.latency_ms.items())
-        return "\n".join([*lines, f"latency: {shown}", *self.notes])
+        return "\n".join([*lines, f"latency: {shown_ms(self.latency_ms)}", *self.notes])
+
+
+def shown_ms(latency: dict[str, float]) -> str:
+    """Percentiles of a latency in a line."""
+    return ", ".join(f"{k} {v:.1f} ms" for k, v in latency.items())

@@ -7,7 +7,7 @@ from pricetime.log.kafka.kafka import PARTITIONS
 
 from .bare import BareProcess
 from .load import MESSAGE_MAX
-from .result import Result
+from .result import Result, shown_ms
 from .venue import PAIRS, SETTLE_SECONDS, Venue
 
 __all__ = ["PLACES", "PLAIN", "SCENARIOS"]
@@ -267,11 +267,7 @@ def stuck(venue: Venue, count: int, say: Say) -> Result:
 
 def _compared(venue: Venue, names: list[str], spans: dict[str, list[float]]) -> list[str]:
     """The latency of some pairs in spans of time, a line each."""
-    found = {what: venue.latency_ms(names, *span) for what, span in spans.items()}
-    return [
-        f"{what}: " + ", ".join(f"{k} {v:.1f} ms" for k, v in latency.items())
-        for what, latency in found.items()
-    ]
+    return [f"{what}: {shown_ms(venue.latency_ms(names, *span))}" for what, span in spans.items()]
 
 
 SCENARIOS: dict[str, Callable[[Venue, int, Say], Result]] = {

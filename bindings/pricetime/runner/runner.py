@@ -188,7 +188,6 @@ class Runner:
         data = saved.pack(saved.Saved(self.book, self.tokens, self.position))
         self._parts = saved.parts(data)[::-1]
         self._parts_all = len(self._parts)
-        self._parts_position = self.position
 
     @property
     def behind(self) -> int:
@@ -222,4 +221,4 @@ class Runner:
     def store_part(self) -> None:
         """Stores the next part of the checkpoint taken."""
         number = self._parts_all - len(self._parts)
-        self.stream.store(self._parts_position, self._parts_all, number, self._parts.pop())
+        self.stream.store(self._checkpoint_position, self._parts_all, number, self._parts.pop())
