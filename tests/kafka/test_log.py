@@ -38,6 +38,8 @@ from pricetime.log.kafka import KafkaReader
 from pricetime.log.kafka.pairs import PairMap
 from pricetime.log.kafka.stream import COMMANDS_MAX, JOINED_MAX
 
+NOISE = np.random.default_rng(1)  # which the client does not compress
+
 # -- the map of pairs -----------------------------------------------------------------------------
 
 
@@ -164,7 +166,7 @@ def test_a_claim_of_a_later_release_is_told(log, place):
 def test_a_pair_that_the_brokers_refuse_is_told(place, log):
     place.refuse("pairs", 500)
     with pytest.raises(LogFailed, match=r"x cannot be added to .*raise max.message.bytes"):
-        log.add("x", "d" * 1000)
+        log.add("x", NOISE.bytes(1000).hex())
     log.add("y", "d")
 
 
@@ -268,7 +270,7 @@ def test_more_commands_with_tokens_than_a_message_holds_are_refused(log):
 def test_a_message_that_the_brokers_refuse_is_told_and_the_log_goes_on(place, log):
     stream = log.stream(NAME)
     place.refuse("commands", 1000)
-    stream.append(orders(100), NO_TOKENS)
+    stream.append(orders(100, price=NOISE.integers(2**40, size=100)), NO_TOKENS)
     with pytest.raises(LogFailed, match=r"commands, partition 0: .*raise max.message.bytes"):
         log.commit()
     log.rollback()

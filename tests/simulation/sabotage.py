@@ -406,7 +406,7 @@ def _() -> Iterator[None]:
     store = Runner.store_part
 
     def moved(self: Runner) -> None:
-        self._parts_position = self.position
+        self._checkpoint_position = self.position
         store(self)
 
     with patch.object(Runner, "store_part", moved):
