@@ -17,6 +17,7 @@ time, medians over the rounds.
 """
 
 import asyncio
+import math
 import os
 import sqlite3
 import statistics
@@ -38,7 +39,6 @@ TASKS = (1, 8, 64, 256)
 BARE = {"table": "a bare table, one commit each", "file": "a plain file, one fsync each"}
 ORDERS = 1_000_000  # in the checkpoint
 COMMANDS = 10_000_000  # to recover
-NEVER = 1 << 60  # commands between checkpoints
 
 
 def free():
@@ -218,9 +218,10 @@ def bare(folder, seconds):
 def core_of(path):
     """A venue's core over a file, which takes no checkpoints by itself."""
     from pricetime.log import SqliteLog
+    from pricetime.runner import Distance
     from pricetime.venue.core import Core
 
-    return Core(SqliteLog(path), time.time_ns, checkpoint_commands=NEVER)
+    return Core(SqliteLog(path), time.time_ns, distance=Distance(math.inf))
 
 
 def fill(core, commands):

@@ -25,8 +25,9 @@ from pricetime import (
 )
 from pricetime.log import LogTrimmed, SqliteLog
 from pricetime.log.batch import pack_events, unpack_events
+from pricetime.runner import Distance
 from pricetime.runner.runner import CHECKPOINT_NS
-from pricetime.venue.core import CLOSING_COMMANDS, TIMERS_PAUSE_NS, WAITING_MAX
+from pricetime.venue.core import CLOSING, TIMERS_PAUSE_NS, WAITING_MAX
 from pricetime.venue.request import BATCH_MAX
 from pricetime.venue.retention import Point
 
@@ -185,7 +186,7 @@ def test_a_token_of_a_refused_command_is_used_too(hand):
 @pytest.mark.parametrize("checkpoint", [1, 10**6])
 def test_tokens_are_known_after_a_restart(tmp_path, kind, checkpoint):
     place = Place(kind, tmp_path)
-    hand = Hand(place.open(), checkpoint_commands=checkpoint)
+    hand = Hand(place.open(), distance=Distance(checkpoint))
     first, _ = hand.do(orders(2), token="a")
     hand.do(orders(1, 3), token="b")
     hand.core.close()
@@ -401,7 +402,7 @@ def test_a_fenced_venue_does_nothing_any_more(hand, where):
 
 
 def test_a_fenced_venue_has_nothing_left_to_store():
-    hand = Hand(checkpoint_commands=1)
+    hand = Hand(distance=Distance(1))
     hand.do(orders(9000))
     assert not hand.core.idle
     hand.log.fail("store", Fenced("taken over"))
@@ -434,7 +435,7 @@ def test_a_checkpoint_that_could_not_be_stored_is_taken_anew():
 
 
 def test_a_group_that_fails_while_a_checkpoint_is_stored_spoils_neither():
-    hand = Hand(checkpoint_commands=1)
+    hand = Hand(distance=Distance(1))
     hand.do(orders(20_000))
     hand.core.step()  # stores the first part
     hand.log.fail("commit", LogFailed("full"))
@@ -535,7 +536,7 @@ def test_closing_does_what_waits(hand):
     assert asked == [2]
 
 
-@pytest.mark.parametrize("count", [CLOSING_COMMANDS - 1, CLOSING_COMMANDS])
+@pytest.mark.parametrize("count", [CLOSING.commands - 1, CLOSING.commands])
 def test_closing_takes_a_checkpoint_where_much_was_done(tmp_path, count):
     hand = Hand(SqliteLog(tmp_path / "venue.db"))
     hand.now = 5  # near the epoch no checkpoint is due by time
@@ -543,7 +544,7 @@ def test_closing_takes_a_checkpoint_where_much_was_done(tmp_path, count):
     hand.core.close()
     hand.log = SqliteLog(tmp_path / "venue.db")
     hand.start()
-    assert hand.core.runner(NAME).behind == (0 if count >= CLOSING_COMMANDS else count)
+    assert hand.core.runner(NAME).behind == (0 if count >= CLOSING.commands else count)
     hand.core.close()
 
 

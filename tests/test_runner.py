@@ -13,10 +13,9 @@ from model.tapes import PROFILES, tape
 from pricetime import EVENT, Book, Diverged, Kind, LogDamaged, LogVersion
 from pricetime.log import MemoryLog, SqliteLog
 from pricetime.log.batch import NO_TOKENS, Events, pack_events, unpack_events
-from pricetime.runner import saved
+from pricetime.runner import Distance, saved
 from pricetime.runner.runner import (
     CHECKPOINT_NS,
-    CHECKPOINT_PER_ORDER,
     DIGEST_COMMANDS,
     DIGEST_PER_ORDER,
     EVENTS_MAX,
@@ -172,7 +171,7 @@ def test_a_checkpoint_is_of_when_it_was_taken(log):
 
 
 def test_a_checkpoint_that_is_dropped_is_taken_anew(log):
-    runner = start(log, checkpoint_commands=1)
+    runner = start(log, distance=Distance(1))
     drive(runner, log, nothing(5))
     runner.take_checkpoint()
     runner.drop_checkpoint()
@@ -470,7 +469,7 @@ def test_more_events_than_a_batch_holds_go_in_several(log):
 
 
 def test_a_checkpoint_is_due_by_commands(log):
-    runner = start(log, checkpoint_commands=10)
+    runner = start(log, distance=Distance(10))
     drive(runner, log, nothing(9))
     assert not runner.checkpoint_due()
     drive(runner, log, nothing(1))
@@ -480,9 +479,9 @@ def test_a_checkpoint_is_due_by_commands(log):
 
 
 def test_a_checkpoint_is_due_later_with_many_orders(log):
-    runner = start(log, checkpoint_commands=10)
+    runner = start(log, distance=Distance(10, 4))
     drive(runner, log, orders(10))
-    drive(runner, log, nothing(CHECKPOINT_PER_ORDER * 10 - 1))
+    drive(runner, log, nothing(4 * 10 - 1))
     assert not runner.checkpoint_due()
     drive(runner, log, nothing(1))
     assert runner.checkpoint_due()
@@ -511,13 +510,13 @@ def test_a_checkpoint_is_due_by_time_if_anything_was_done(log):
     st.lists(st.tuples(st.integers(0, 25), st.booleans()), max_size=12),
 )
 def test_whatever_the_cuts_checkpoints_and_restarts_the_events_are_the_books(
-    seed, profile, checkpoint_commands, steps
+    seed, profile, commands_max, steps
 ):
     commands = tape(seed, profile, 120)
     log = MemoryLog()
     log.add(NAME, "")
     log.commit()
-    runner = start(log, checkpoint_commands=checkpoint_commands)
+    runner = start(log, distance=Distance(commands_max))
     cuts = np.cumsum([count for count, _ in steps])
     parts = np.split(commands, cuts[cuts < len(commands)])
     restarts = [restart for _, restart in steps]
@@ -531,7 +530,7 @@ def test_whatever_the_cuts_checkpoints_and_restarts_the_events_are_the_books(
             runner.take_checkpoint()
         if number < len(restarts) and restarts[number]:
             log.rollback()
-            runner = start(log, checkpoint_commands=checkpoint_commands)
+            runner = start(log, distance=Distance(commands_max))
     book = Book()
     assert published(log) == book.process(commands).tobytes()
     assert runner.book.state_hash() == book.state_hash()

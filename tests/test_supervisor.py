@@ -16,6 +16,7 @@ from model.logs import token_rows
 from pricetime import Instrument
 from pricetime.log.batch import NO_TOKENS, Events
 from pricetime.records import TIF, EventKind, Reason
+from pricetime.runner import Distance
 from pricetime.venue.definition import Definition
 
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
@@ -134,9 +135,9 @@ def test_a_pair_that_is_added_later_is_run(site):
     assert len(site.events("XAU_EUR", 3)) == 3
 
 
-@pytest.mark.parametrize(("bound", "most"), [("CLOSING_COMMANDS", 10), ("CLOSING_MESSAGES", 1)])
-def test_the_next_process_goes_on_from_what_stands(site, monkeypatch, bound, most):
-    monkeypatch.setattr(live, bound, most)
+@pytest.mark.parametrize("closing", [Distance(10), Distance(1000, positions=1)])
+def test_the_next_process_goes_on_from_what_stands(site, monkeypatch, closing):
+    monkeypatch.setattr(live, "CLOSING", closing)
     first = site.run()
     site.send("BTC_EUR", orders(10))
     site.events("BTC_EUR", 10)
@@ -153,8 +154,8 @@ def test_the_next_process_goes_on_from_what_stands(site, monkeypatch, bound, mos
 
 
 def test_small_messages_are_reason_for_a_checkpoint_as_many_commands_are(site, monkeypatch):
-    monkeypatch.setattr(live, "CHECKPOINT_MESSAGES", 5)
-    monkeypatch.setattr(live, "MESSAGES_PER_ORDER", 0.5)
+    distance = Distance(1000, positions=5, positions_per_order=0.5)
+    monkeypatch.setattr(live, "CHECKPOINT", distance)
     site.run()
     stream, reader = site.edge.stream("BTC_EUR"), KafkaReader(site.url)
     for number in range(1, 10):

@@ -19,6 +19,7 @@ from pricetime.cli import main
 from pricetime.log import MemoryLog, SqliteLog, SqliteReader, migrate
 from pricetime.log import sqlite as sqlite_module
 from pricetime.log.sqlite_file import FILE_VERSION
+from pricetime.runner import Distance
 from pricetime.runner import runner as runner_module
 from pricetime.venue import retention
 from venue_samples import (
@@ -270,11 +271,10 @@ def test_a_token_whose_events_were_trimmed_is_told_so(file):
         assert venue[EUR.name].state_hash() == before, "and nothing is done twice"
 
 
-def test_a_log_in_memory_trims_as_well(archive, monkeypatch, run):
-    monkeypatch.setattr(runner_module, "CHECKPOINT_PER_ORDER", 0)
+def test_a_log_in_memory_trims_as_well(archive, run):
     log = MemoryLog()
     with pt.Venue(log, clock=clock()) as venue:
-        venue._worker._core.checkpoint_commands = 100
+        venue._worker._core.distance = Distance(100)
         venue.add(EUR)
         for begin in range(0, 800, BATCH):
             venue.submit(EUR.name, deals(800)[begin : begin + BATCH])

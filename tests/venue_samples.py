@@ -11,6 +11,7 @@ import pricetime as pt
 from model.tapes import tape
 from pricetime.log import SqliteLog
 from pricetime.log.sqlite import SqliteStream
+from pricetime.runner import Distance
 from pricetime.runner import runner as runner_module
 from pricetime.venue.core import Core
 from pricetime.venue.definition import Definition
@@ -65,9 +66,8 @@ class Sampled:
     def __init__(self, path, monkeypatch, *, checkpoint=150):
         monkeypatch.setattr(runner_module, "DIGEST_COMMANDS", 100)
         monkeypatch.setattr(runner_module, "DIGEST_PER_ORDER", 0)
-        monkeypatch.setattr(runner_module, "CHECKPOINT_PER_ORDER", 0)
         monkeypatch.setattr(runner_module, "CHECKPOINT_NS", 1 << 62)
-        self.core = Core(SqliteLog(path), clock(), checkpoint_commands=checkpoint)
+        self.core = Core(SqliteLog(path), clock(), distance=Distance(checkpoint))
 
     def add(self, instrument):
         self.core.add(Definition(instrument, {}))

@@ -17,6 +17,7 @@ from pricetime.log.batch import Events
 from pricetime.log.errors import LogError
 from pricetime.log.sqlite import SqliteLog
 from pricetime.log.sqlite_read import SqliteReader
+from pricetime.runner import Distance
 from pricetime.runner import runner as runner_module
 from pricetime.runner import saved as saved_module
 from pricetime.venue import core as core_module
@@ -33,12 +34,11 @@ if TYPE_CHECKING:
 __all__ = ["Follower", "Process", "folder", "heard", "playground"]
 
 LIMITS = {  # made small, so that a short history meets them
-    (runner_module, "CHECKPOINT_PER_ORDER"): 0,
     (runner_module, "DIGEST_COMMANDS"): 7,
     (runner_module, "DIGEST_PER_ORDER"): 0,
     (saved_module, "PART_BYTES"): 700,
     (runner_module, "EVENTS_MAX"): 9,
-    (core_module, "CLOSING_COMMANDS"): 40,
+    (core_module, "CLOSING"): Distance(40),
     (core_module, "GROUP_MAX"): 60,
     (core_module, "WAITING_MAX"): 120,
     (sqlite_module, "TRIM_MAX"): 40,
@@ -148,7 +148,7 @@ class Process:
             connect_to_read=self.connect_to_read,
             renew=self.renew,
         )
-        self.core = Core(self.log, world.clock, checkpoint_commands=world.checkpoint_commands)
+        self.core = Core(self.log, world.clock, distance=world.distance)
 
     def die(self) -> None:
         """Nothing that is still done has an effect; locks and memory go. Twice is once."""

@@ -13,7 +13,7 @@ from pricetime import Book
 from pricetime.log.batch import NO_TOKENS, TOKEN, Events
 from pricetime.log.errors import LogError, OutcomeUnknown
 from pricetime.records import COMMAND, Kind
-from pricetime.runner import Done, Runner
+from pricetime.runner import Distance, Done, Runner
 from pricetime.venue.request import TOKEN_ROW
 from pricetime.venue.retention import trim_point
 
@@ -50,7 +50,7 @@ class Site:
             name,
             self.log.stream(name),
             lambda: Book(**self.world.parameters[name]),
-            checkpoint_commands=self.world.checkpoint_commands,
+            distance=self.world.distance,
         )
         self.steps[name] = self.runners[name].step()
 
@@ -112,7 +112,7 @@ class Runners:
         self.seen: list[dict[str, list[Events]]] = [{name: [] for name in names} for _ in range(2)]
         self.armed: dict[str, int] = {}  # what goes wrong, and at which time from now
         self.archive = {name: Stored() for name in names}
-        self.checkpoint_commands = rng.choice((5, 15, 40))
+        self.distance = Distance(rng.choice((5, 15, 40)))
         self.time = max(1, *(load.begin for load in self.loads.values()))
         self.skew = 0  # of the clock at the edge
 

@@ -15,6 +15,7 @@ import numpy as np
 from pricetime.log.errors import Diverged, LogDamaged, LogError
 from pricetime.log.holder import witness_path
 from pricetime.records import EVENT
+from pricetime.runner import Distance
 from pricetime.runner import runner as runner_module
 from pricetime.venue.core import Core, Overloaded
 from pricetime.venue.definition import Definition
@@ -82,7 +83,7 @@ class Venues:
         self.tails: list[dict[str, int]] = []  # sequences behind each group, since a durable one
         self.lossy = False  # whether the power was cut while groups were not durable
         self.cut = ""  # the way in which the last process died
-        self.checkpoint_commands = self.rng.choice((8, 20, 40, 10**6))
+        self.distance = Distance(self.rng.choice((8, 20, 40, 10**6)))
         self.digest_commands = self.rng.choice((7, 7, 10**6))
         self.durable = self.rng.random() < 0.85
         self.time = 0

@@ -18,14 +18,13 @@ from pricetime.log.batch import Events, Records, first_difference
 from pricetime.log.errors import Diverged, LogDamaged, LogTrimmed
 from pricetime.log.protocol import Stream
 from pricetime.runner import saved
+from pricetime.runner.distance import Distance
 from pricetime.runner.tokens import Seen, Tokens
 
-__all__ = ["CHECKPOINT_COMMANDS", "Done", "Runner"]
+__all__ = ["CHECKPOINT", "Done", "Runner"]
 
-CHECKPOINT_COMMANDS = 1_000_000
+CHECKPOINT = Distance(commands=1_000_000, commands_per_order=4)
 CHECKPOINT_NS = 300 * 10**9
-CHECKPOINT_PER_ORDER = 4
-"""Commands more for each live order: what taking a checkpoint costs is spread over them."""
 DIGEST_COMMANDS = 65_536
 DIGEST_PER_ORDER = 16
 EVENTS_MAX = 1 << 17
@@ -57,11 +56,11 @@ class Runner:
         stream: Stream,
         new_book: Callable[[], Book],
         *,
-        checkpoint_commands: int = CHECKPOINT_COMMANDS,
+        distance: Distance = CHECKPOINT,
     ) -> None:
         self.name = name
         self.stream = stream
-        self.checkpoint_commands = checkpoint_commands
+        self.distance = distance
         self._parts: list[bytes] = []  # of a checkpoint, still to be stored, the last one first
         self._tail = stream.tail()
         self._start(new_book)
@@ -175,10 +174,16 @@ class Runner:
 
     def checkpoint_due(self) -> bool:
         """Whether enough has been processed, or time passed in the book, since the last one."""
-        commands = self.book.commands - self._checkpoint_command
-        if commands >= self.checkpoint_commands + CHECKPOINT_PER_ORDER * len(self.book):
-            return True
-        return commands > 0 and self.book.timestamp - self._checkpoint_time >= CHECKPOINT_NS
+        return self.is_past(self.distance) or (self.behind > 0 and self.age_ns >= CHECKPOINT_NS)
+
+    def is_past(self, distance: Distance) -> bool:
+        """Whether it is as far from its last checkpoint as this, or farther."""
+        orders = len(self.book)
+        return (
+            self.behind >= distance.commands + distance.commands_per_order * orders
+            or self.position - self._checkpoint_position
+            >= distance.positions + distance.positions_per_order * orders
+        )
 
     def take_checkpoint(self) -> None:
         """Takes one of what is committed; `store_part` stores it, piece by piece."""
@@ -193,11 +198,6 @@ class Runner:
     def behind(self) -> int:
         """Commands since the last checkpoint."""
         return self.book.commands - self._checkpoint_command
-
-    @property
-    def behind_positions(self) -> int:
-        """Of the log, since the last checkpoint."""
-        return self.position - self._checkpoint_position
 
     @property
     def age_ns(self) -> int:

@@ -1,7 +1,7 @@
 """A runner's state as bytes: its book's checkpoint, its place in the log, its tokens.
 
 Little-endian: magic `PTRUNNER`, version (u4), number of tokens (u4), position in the log (u8), a
-BLAKE2b checksum of 16 bytes over these and the tokens, the tokens (SEEN), the book's checkpoint
+BLAKE2b checksum of 16 bytes over these and the tokens, the tokens (ROW), the book's checkpoint
 (which has a checksum of its own).
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from pricetime._book import Book
 from pricetime.checkpoint import FORMAT_VERSION
 from pricetime.log.errors import LogDamaged, LogVersion
-from pricetime.runner.tokens import SEEN, Tokens
+from pricetime.runner.tokens import ROW, Tokens
 
 __all__ = ["SAVED_VERSION", "Saved", "pack", "parts", "unpack"]
 
@@ -57,7 +57,7 @@ def unpack(data: bytes, where: str) -> Saved:
     if version != SAVED_VERSION:
         raise _newer(where, "runner's", version, SAVED_VERSION)
     begin = HEADER.size + CHECKSUM_BYTES
-    end = begin + count * SEEN.itemsize
+    end = begin + count * ROW.size
     tokens = data[begin:end]
     if _checksum(data[: HEADER.size] + tokens) != data[HEADER.size : begin]:
         raise LogDamaged(f"{where}: its checksum does not match its bytes")

@@ -11,22 +11,13 @@ import numpy as np
 
 from pricetime.log.batch import Commands, Records
 
-__all__ = ["SEEN", "TOKENS_MAX", "Seen", "Tokens"]
+__all__ = ["ROW", "TOKENS_MAX", "Seen", "Tokens"]
 
 TOKENS_MAX = 65_536
 """How many tokens an instrument remembers; the oldest is forgotten first."""
 
-SEEN = np.dtype(
-    [
-        ("key", "<u8", 2),
-        ("command", "<u8"),
-        ("sequence", "<u8"),
-        ("commands", "<u4"),
-        ("crc", "<u4"),
-    ]
-)
-"""A token as a checkpoint keeps it, with the fields of Seen: 40 bytes."""
-ROW = struct.Struct("<16sQQII")  # the same
+ROW = struct.Struct("<16sQQII")
+"""A token as a checkpoint keeps it: its key and the fields of Seen."""
 KEY_BYTES = 16
 
 
@@ -47,7 +38,7 @@ class Tokens:
     """The tokens that came last, in the order in which they came."""
 
     def __init__(self) -> None:
-        self._rows = bytearray()  # SEEN; when there are TOKENS_MAX, the oldest gives its place
+        self._rows = bytearray()  # of ROW; when there are TOKENS_MAX, the oldest gives its place
         self._oldest = 0  # row
         self._places: dict[bytes, int] = {}  # by key, where its row begins
 
@@ -91,13 +82,13 @@ class Tokens:
         self._oldest = (self._oldest + 1) % TOKENS_MAX
 
     def pack(self) -> bytes:
-        """The tokens as records of SEEN, the oldest first."""
+        """The tokens as rows, the oldest first."""
         place = self._oldest * ROW.size
         return bytes(self._rows[place:] + self._rows[:place])
 
     @classmethod
     def unpack(cls, data: bytes) -> "Tokens":
-        """The tokens in records of SEEN."""
+        """The tokens in rows."""
         tokens = cls()
         tokens._rows = bytearray(data)
         places = range(0, len(data), ROW.size)

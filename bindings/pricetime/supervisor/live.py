@@ -10,18 +10,15 @@ from pricetime.log.batch import NO_TOKENS
 from pricetime.log.kafka import KafkaLog, KafkaStream
 from pricetime.log.kafka.pairs import Pair
 from pricetime.records import COMMAND, Kind
-from pricetime.runner import Done, Runner
+from pricetime.runner import Distance, Done, Runner
 from pricetime.supervisor.metrics import PairMetrics
 from pricetime.venue.definition import Definition
 
 __all__ = ["TRANSACTION_SECONDS", "LivePair"]
 
-CHECKPOINT_COMMANDS, COMMANDS_PER_ORDER = 250_000, 2
-CHECKPOINT_MESSAGES, MESSAGES_PER_ORDER = 5_000, 0.05
-"""Since the last checkpoint, and more for each live order; whichever comes first. Each message has
-to be read again, however small it is."""
-CLOSING_COMMANDS = 10_000  # since the last checkpoint, from which handing over takes one
-CLOSING_MESSAGES = 1_000  # the same
+CHECKPOINT = Distance(250_000, 2, positions=5_000, positions_per_order=0.05)
+CLOSING = Distance(10_000, positions=1_000)
+"""From the last checkpoint, as far as which handing over takes one."""
 TRANSACTION_SECONDS = 0.005  # after which one is committed
 CLOCK_SECONDS = 1.0  # how often what is due is asked for again
 
@@ -34,7 +31,7 @@ class LivePair:
         self.name = pair.name
         self._metrics = metrics
         self.stream: KafkaStream = log.stream(pair.name)
-        self.runner = Runner(pair.name, self.stream, definition.new_book)
+        self.runner = Runner(pair.name, self.stream, definition.new_book, distance=CHECKPOINT)
         self.stream.settle()
         self.stream.go_live()
         self.inbox_bytes = 0
@@ -97,20 +94,12 @@ class LivePair:
     def _save(self) -> None:
         """Takes a checkpoint where one is due; stores it once the events before it have arrived."""
         if not self.runner.storing:
-            if not self._checkpoint_due():
+            if not self.runner.checkpoint_due():
                 return
             self.runner.take_checkpoint()
             self._saving = self.runner.book.sequence
         if self.stream.arrived >= self._saving and not self.committing:
             self.runner.store_part()
-
-    def _checkpoint_due(self) -> bool:
-        orders = len(self.runner.book)
-        return (
-            self.runner.behind >= CHECKPOINT_COMMANDS + COMMANDS_PER_ORDER * orders
-            or self.runner.behind_positions >= CHECKPOINT_MESSAGES + MESSAGES_PER_ORDER * orders
-            or self.runner.checkpoint_due()
-        )
 
     def tick(self, now: int) -> None:
         """What has to be done now and then: checkpoints without commands, and what is due by the
@@ -139,8 +128,7 @@ class LivePair:
     def hand_over(self, seconds: float) -> None:
         """Has all that was published arrive, and leaves a fresh checkpoint to the next one."""
         self._await_output(seconds)
-        far = self.runner.behind >= CLOSING_COMMANDS
-        if far or self.runner.storing or self.runner.behind_positions >= CLOSING_MESSAGES:
+        if self.runner.storing or self.runner.is_past(CLOSING):
             if not self.runner.storing:
                 self.runner.take_checkpoint()
             while self.runner.storing:

@@ -29,7 +29,7 @@ from pricetime.log.errors import (
 )
 from pricetime.log.protocol import Log
 from pricetime.records import EVENT, EventKind
-from pricetime.runner import CHECKPOINT_COMMANDS, Runner
+from pricetime.runner import CHECKPOINT, Distance, Runner
 from pricetime.runner.tokens import Seen
 from pricetime.venue.definition import Definition
 from pricetime.venue.request import BATCH_MAX, Outcome, Request, Sequenced, first_id
@@ -41,8 +41,8 @@ GROUP_MAX = 2 * BATCH_MAX
 """Commands above which a group takes no more requests."""
 WAITING_MAX = 1 << 20
 """Most commands that may wait to be sequenced."""
-CLOSING_COMMANDS = 10_000
-"""Commands since the last checkpoint from which closing takes one: the next start is quick."""
+CLOSING = Distance(commands=10_000)
+"""From the last checkpoint, as far as which closing takes one: the next start is quick."""
 TIMERS_PAUSE_NS = 10**9
 """How long what falls due by itself waits after a failure: each attempt costs a recovery."""
 
@@ -100,11 +100,11 @@ class Core:
         log: Log,
         clock: Callable[[], int],
         *,
-        checkpoint_commands: int = CHECKPOINT_COMMANDS,
+        distance: Distance = CHECKPOINT,
     ) -> None:
         self.log = log
         self.clock = clock
-        self.checkpoint_commands = checkpoint_commands
+        self.distance = distance
         self.now = 0  # ns, the latest the clock has said
         self.watchers: list[Callable[[], None]] = []  # called behind each commit
         self.definitions: dict[str, Definition] = {}
@@ -196,10 +196,7 @@ class Core:
         definition = self.definition(name)
         try:
             runner = Runner(
-                name,
-                self.log.stream(name),
-                definition.new_book,
-                checkpoint_commands=self.checkpoint_commands,
+                name, self.log.stream(name), definition.new_book, distance=self.distance
             )
         except (LogDamaged, LogVersion, Diverged) as error:
             self._broken[name] = error
@@ -475,7 +472,7 @@ class Core:
             while self._waiting:
                 self.step()
             for name, runner in list(self._runners.items()):
-                worth = runner.behind >= CLOSING_COMMANDS and not runner.storing
+                worth = runner.is_past(CLOSING) and not runner.storing
                 if worth and self._fenced is None:
                     self.checkpoint(name)
             while self._storing:
