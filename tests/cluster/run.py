@@ -31,6 +31,7 @@ def main() -> int:
     parser.add_argument("scenario", choices=SCENARIOS)
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--rate", type=float, default=RATE, help="commands a second, all pairs")
+    parser.add_argument("--burst", type=int, default=1, help="commands due at once, of a pair")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--bootstrap")
     parser.add_argument("--warm", type=float, default=0, help="seconds of load before it begins")
@@ -62,6 +63,7 @@ def main() -> int:
             places=PLACES.get(options.scenario),
             plain=options.scenario in PLAIN,
             crowd=options.pairs if options.scenario == "crowd" else 0,
+            burst=options.burst,
             history=options.history,
             warm=options.warm,
             delivery=options.delivery,

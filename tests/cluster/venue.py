@@ -30,13 +30,12 @@ PERCENTILES = {"p50": 50, "p99": 99, "p99.9": 99.9, "max": 100}
 PAIRS = ("BTC_EUR", "ETH_USD", "XAU_EUR", "XAG_GBP")
 SETTLE_SECONDS = 120.0
 READY_SECONDS, READY_SECONDS_PAIR = 30.0, 0.2
-CROWD_BURST = 4  # commands of a pair at one time
 
 
 class Venue:
     """Pairs, load and a reader. `cluster`: the brokers, where they are ours; `places`: on which one
     alone each partition of a topic lies; `plain`: one consumer reads all events; `crowd`: so many
-    pairs in place of four, each with a few commands at a time."""
+    pairs in place of four; `burst`: commands of a pair that are due at one time."""
 
     def __init__(
         self,
@@ -48,6 +47,7 @@ class Venue:
         places: dict[str, list[int]] | None = None,
         plain: bool = False,
         crowd: int = 0,
+        burst: int = 1,
         history: int = 0,
         warm: float = 0,
         delivery: str = "sequenced",
@@ -70,7 +70,7 @@ class Venue:
         for name in self.names:
             self.add(name)
         self.watch = PlainWatch(self.log, self.names) if plain else Watch(self.url, self.names)
-        self.load = Load(self.log, self.names, rate, seed, CROWD_BURST if crowd else 1)
+        self.load = Load(self.log, self.names, rate, seed, burst)
         self._ports = iter(range(20_000 + self.rng.randrange(10_000), 32_000))
         self._runners: list[RunnerProcess] = []
         self._began = time.monotonic()
