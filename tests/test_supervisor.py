@@ -5,6 +5,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count
 
@@ -23,7 +24,7 @@ pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installe
 
 from model.kafka_logs import until
 from pricetime.log.kafka import KafkaLog, KafkaReader
-from pricetime.supervisor import Supervisor, live, pair, supervisor
+from pricetime.supervisor import Supervisor, group, live, pair, supervisor
 from pricetime.supervisor.metrics import serve
 
 PATIENCE = 60  # seconds
@@ -251,13 +252,14 @@ def test_what_is_due_by_the_clock_happens_though_nobody_sends(site):
     assert events["reason"][1] == Reason.EXPIRED
 
 
-def test_processes_of_a_group_share_the_pairs_and_take_over(broker):
+@pytest.mark.parametrize("delivery", ["sequenced", "transactional"])
+def test_processes_of_a_group_share_the_pairs_and_take_over(broker, delivery):
     names = [f"P{number}" for number in range(6)]
     site = Site(broker, *names)
     try:
-        first = site.run(group="g")
+        first = site.run(delivery, group="g")
         until(is_live(first, *names))
-        second = site.run(group="g")
+        second = site.run(delivery, group="g")
         until(lambda: len(second.told()[2]) >= 2 and len(first.told()[2]) <= 4, "the sharing")
         for name in names:
             site.send(name, orders(4))
@@ -270,6 +272,55 @@ def test_processes_of_a_group_share_the_pairs_and_take_over(broker):
             assert site.events(name, 8).tobytes() == pt.Book().process(orders(8)).tobytes()
     finally:
         site.close()
+
+
+def test_a_pair_that_moves_goes_on_until_its_heir_has_begun(site, monkeypatch):
+    monkeypatch.setattr(live, "IDLE_SECONDS", PATIENCE)
+    monkeypatch.setattr(group, "LINGER_SECONDS", PATIENCE)
+    first = site.run(group="g")
+    until(is_live(first, "BTC_EUR", "ETH_USD"))
+    gate = threading.Event()
+
+    class Held(ThreadPoolExecutor):
+        """Whose recoveries wait at the gate."""
+
+        def submit(self, call, *given):
+            def wait():
+                assert call is not live.LivePair or gate.wait(PATIENCE)
+                return call(*given)
+
+            return super().submit(wait)
+
+    monkeypatch.setattr(supervisor, "ThreadPoolExecutor", Held)
+    second = site.run(group="g")
+    until(lambda: second.told()[2], "a pair that moves")
+    name = next(iter(second.told()[2]))
+    site.send(name, orders(5))
+    site.events(name, 5)
+    assert (state(first, name), state(second, name)) == ("live", "recovering")
+    gate.set()
+    until(is_live(second, name))
+    ids = count(6)
+
+    def has_ended():  # both publish until then
+        site.send(name, orders(1, next(ids)))
+        return not state(first, name)
+
+    until(has_ended, "its end in the first process")
+    site.send(name, orders(1, next(ids)))
+    sent = next(ids) - 1
+    assert site.events(name, sent).tobytes() == pt.Book().process(orders(sent)).tobytes()
+    monkeypatch.undo()  # so that it ends soon
+
+
+def test_who_is_alone_in_a_group_waits_for_nobody(site, monkeypatch):
+    monkeypatch.setattr(live, "IDLE_SECONDS", 10 * PATIENCE)
+    monkeypatch.setattr(group, "LINGER_SECONDS", 10 * PATIENCE)
+    made = site.run(group="g")
+    until(is_live(made, "BTC_EUR", "ETH_USD"))
+    site.send("BTC_EUR", orders(5))
+    site.stop(made)
+    assert not made.tasks
 
 
 def test_full_output_stops_reading_and_goes_on_by_itself(site, monkeypatch):

@@ -93,6 +93,7 @@ def rebalances(venue: Venue, count: int, say: Say) -> Result:
         venue.trouble()
         if len(runners) == 1 or (len(runners) < 3 and venue.rng.random() < 0.5):
             runners.append(venue.runner(*group))
+            runners[-1].await_ready()
         else:
             runners.pop(venue.rng.randrange(len(runners))).end()
         say(f"move {number + 1}: {len(runners)} runners")

@@ -4,7 +4,6 @@ A group only decides. Its consumer is given partitions and reads none of them: e
 the position that its own recovery names, in either case.
 """
 
-from collections.abc import Callable
 from typing import Protocol
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
@@ -16,10 +15,18 @@ __all__ = ["Chosen", "Group", "Share"]
 
 SESSION_MS = 6000
 """How long a group waits for a process that has died without a word."""
+LINGER_SECONDS = 10.0
+ALONE_SECONDS = 2.0  # to hear whether others are there
 
 
 class Share(Protocol):
     """What a process is to run, from time to time another."""
+
+    linger_seconds: float
+    """how long at most a pair that is no longer ours goes on, until another process has begun"""
+
+    def joined(self) -> bool:
+        """Whether what it has is known."""
 
     def poll(self) -> None:
         """Hears of changes; must be called often."""
@@ -28,14 +35,19 @@ class Share(Protocol):
         """Whether the pair in a partition is ours."""
 
     def close(self) -> None:
-        """Leaves."""
+        """Leaves: it has nothing any more. In another thread than all else."""
 
 
 class Chosen:
     """The pairs of these names, or all."""
 
+    linger_seconds = 0.0
+
     def __init__(self, names: list[str] | None) -> None:
         self._names = names
+
+    def joined(self) -> bool:
+        return True
 
     def poll(self) -> None:
         pass
@@ -44,21 +56,25 @@ class Chosen:
         return self._names is None or name in self._names
 
     def close(self) -> None:
-        pass
+        self._names = []
 
 
 class Group:
     """What a group gives us: cooperative and sticky, so pairs that stay are not disturbed.
 
-    release: is told the partitions that go to another process, and hands their pairs over.
+    A pair that goes to another process goes on until that one has begun: two may publish at once.
+    Not in transactions, where who begins fences the one before.
     """
 
-    def __init__(self, log: KafkaLog, group: str, release: Callable[[set[int]], None]) -> None:
+    def __init__(self, log: KafkaLog, group: str) -> None:
+        self.linger_seconds = 0.0 if log.delivery == "transactional" else LINGER_SECONDS
         self._owned: set[int] = set()
-        self._release = release
+        self._open = True
+        self._id = f"{log.address.prefix}.{group}"
+        self._admin = log.clients.admin()
         self._consumer = log.clients.consumer(
             **{
-                "group.id": f"{log.address.prefix}.{group}",
+                "group.id": self._id,
                 "partition.assignment.strategy": "cooperative-sticky",
                 "session.timeout.ms": SESSION_MS,
                 "heartbeat.interval.ms": SESSION_MS // 10,
@@ -80,13 +96,14 @@ class Group:
         self._owned |= {place.partition for place in partitions}
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        gone = {place.partition for place in partitions}
-        self._owned -= gone
-        self._release(gone)
+        self._owned -= {place.partition for place in partitions}
         consumer.incremental_unassign(partitions)
 
+    def joined(self) -> bool:
+        return self._open and bool(self._consumer.memberid())
+
     def poll(self) -> None:
-        message = self._consumer.poll(0)
+        message = self._consumer.poll(0) if self._open else None
         error = message.error() if message is not None else None
         if error is not None and error.fatal():
             raise LogError(f"the group has thrown this process out: {error.str()}")
@@ -95,7 +112,20 @@ class Group:
         return partition in self._owned
 
     def close(self) -> None:
+        self._open = False  # closing waits for the group; nothing is heard of it meanwhile
         try:
+            if self._alone():
+                self.linger_seconds = 0.0
             self._consumer.close()
         except KafkaException as error:
             raise LogError(f"the group could not be left: {error.args[0].str()}") from None
+        finally:
+            self._owned.clear()
+
+    def _alone(self) -> bool:
+        """Whether nobody is there to take over, as far as the brokers say."""
+        described = self._admin.describe_consumer_groups([self._id], request_timeout=ALONE_SECONDS)
+        try:
+            return len(described[self._id].result().members) < 2
+        except KafkaException:
+            return True

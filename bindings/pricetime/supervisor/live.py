@@ -20,6 +20,8 @@ CHECKPOINT = Distance(250_000, 2, positions=5_000, positions_per_order=0.05)
 CLOSING = Distance(10_000, positions=1_000)
 """From the last checkpoint, as far as which handing over takes one."""
 TRANSACTION_SECONDS = 0.005  # after which one is committed
+IDLE_SECONDS = 0.5  # without commands, after which a pair that leaves waits for nobody
+HEIR_SECONDS = 1.0  # from the first event of another, which may still recover, until it is live
 CLOCK_SECONDS = 1.0  # how often what is due is asked for again
 
 
@@ -42,6 +44,8 @@ class LivePair:
         """whether its partition is"""
         self.shown_at = 0.0
         """time.monotonic() at which its gauges were set last"""
+        self._came_at = 0.0  # time.monotonic() at which the last message has
+        self._overtaken_at = 0.0  # time.monotonic() at which another was seen to publish
         self._came_ms = 0  # Kafka's time of the first message that is not done
         self._steps: Iterator[Done] = iter(())
         self._saving = 0  # sequence that the checkpoint being stored stands behind
@@ -50,6 +54,7 @@ class LivePair:
     def deliver(self, message: Message) -> None:
         """Lets a message wait for its turn."""
         self.inbox_bytes += len(message)
+        self._came_at = time.monotonic()
         if not self._came_ms:
             self._came_ms = message.timestamp()[1]
         self.stream.deliver(message)
@@ -96,10 +101,13 @@ class LivePair:
         if not self.runner.storing:
             if not self.runner.checkpoint_due():
                 return
-            self.runner.take_checkpoint()
-            self._saving = self.runner.book.sequence
+            self._take_checkpoint()
         if self.stream.arrived >= self._saving and not self.committing:
             self.runner.store_part()
+
+    def _take_checkpoint(self) -> None:
+        self.runner.take_checkpoint()
+        self._saving = self.runner.book.sequence
 
     def tick(self, now: int) -> None:
         """What has to be done now and then: checkpoints without commands, and what is due by the
@@ -125,14 +133,27 @@ class LivePair:
         self._metrics.age.set(self.runner.age_ns / 1e9)
         self._metrics.orders.set(len(self.runner.book))
 
+    def leave(self) -> None:
+        """Lets another take over, which begins at a fresh checkpoint."""
+        self.stream.overtaken = False
+        self._overtaken_at = 0.0
+        self._came_at = time.monotonic()
+        if not self.runner.storing and self.runner.is_past(CLOSING):
+            self._take_checkpoint()
+
+    def has_left(self) -> bool:
+        """Whether another has taken over, or nothing has come for a while."""
+        now = time.monotonic()
+        if self.stream.overtaken and not self._overtaken_at:
+            self._overtaken_at = now
+        overtaken = self._overtaken_at and now - self._overtaken_at > HEIR_SECONDS
+        return bool(overtaken) or now - self._came_at > IDLE_SECONDS
+
     def hand_over(self, seconds: float) -> None:
-        """Has all that was published arrive, and leaves a fresh checkpoint to the next one."""
+        """Has all that was published arrive, and the checkpoint if the next one has not begun."""
         self._await_output(seconds)
-        if self.runner.storing or self.runner.is_past(CLOSING):
-            if not self.runner.storing:
-                self.runner.take_checkpoint()
-            while self.runner.storing:
-                self.runner.store_part()
+        while self.runner.storing and not self.stream.overtaken:
+            self.runner.store_part()
         self.stream.close()
 
     def _await_output(self, seconds: float) -> None:

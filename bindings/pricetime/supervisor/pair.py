@@ -54,6 +54,7 @@ class PairTask:
         self._failures = 0
         self._begin_at = 0.0
         self._live_since = 0.0
+        self._leave_by = 0.0
         self._metrics.live.set(0)
 
     @property
@@ -105,6 +106,20 @@ class PairTask:
         self._failures += 1
         self._begin_at = time.monotonic() + wait
         logger.error("%s failed, and begins again in %.1f s: %s", self.name, wait, self.reason)
+
+    def leave(self, seconds: float) -> bool:
+        """Goes on until the process that it is for has begun, and for so many seconds at most;
+        whether it has."""
+        if self.live is None:
+            return True
+        if not self._leave_by:
+            self._leave_by = time.monotonic() + seconds
+            self.live.leave()
+        return self.live.has_left() or time.monotonic() >= self._leave_by
+
+    def stay(self) -> None:
+        """Leaves no more."""
+        self._leave_by = 0.0
 
     def hand_over(self, seconds: float) -> None:
         """Leaves it to another process."""

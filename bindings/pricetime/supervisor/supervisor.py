@@ -65,8 +65,8 @@ class Supervisor:
         self._topic = log.address.topic("commands")
         self._executor = ThreadPoolExecutor(RECOVERIES, thread_name_prefix="pricetime-recover")
         self._consumer = log.clients.consumer(**{"enable.partition.eof": False})
-        self._share: Share = Group(log, group, self._release) if group else Chosen(pairs)
-        self._begun = False  # whether there is a task for each pair
+        self._share: Share = Group(log, group) if group else Chosen(pairs)
+        self._begun = False  # whether there is a task for each pair that is ours
         self._busy: set[int] = set()  # partitions whose task has something to do
         self._map: Future[None] = self._executor.submit(log.map.refresh)
         self._map_at = self._kept_at = self._turned_at = time.monotonic()
@@ -196,7 +196,8 @@ class Supervisor:
         for pair in list(self.log.map.pairs.values()):
             if pair.partition not in self.tasks and self._share.has(pair.name, pair.partition):
                 self.tasks[pair.partition] = PairTask(self.log, pair, self._executor, self.metrics)
-        self._begun = True
+        self._begun = self._share.joined()
+        self._let_go()
         clock = self._clock()
         for partition, task in self.tasks.items():
             self._keep_one(partition, task, clock)
@@ -235,23 +236,31 @@ class Supervisor:
             if task.live is not None:
                 self._failed(task, error)
 
-    def _release(self, partitions: set[int]) -> None:
-        """Hands the pairs of some partitions over to another process."""
-        gone = [self.tasks.pop(number) for number in partitions if number in self.tasks]
+    def _let_go(self) -> None:
+        """Hands over what is not ours any more."""
+        gone = []
+        for task in self.tasks.values():
+            if self._share.has(task.name, task.pair.partition):
+                task.stay()
+            elif task.leave(self._share.linger_seconds):
+                gone.append(task)
         end = time.monotonic() + HAND_OVER_SECONDS
         for task in gone:
+            del self.tasks[task.pair.partition]
             if task.live is not None:
                 self._unassign(task.pair.partition)
             task.hand_over(max(end - time.monotonic(), 0))
             self.metrics.forget(task.name)
 
     def close(self) -> None:
-        """Hands all pairs over and leaves."""
-        self._release(set(self.tasks))
-        self._share.close()
+        """Leaves, and hands all pairs over."""
+        leaving = self._executor.submit(self._share.close)  # it waits for others of the group
+        while self.tasks or not leaving.done():
+            self.turn()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._consumer.close()
         end = time.monotonic() + HAND_OVER_SECONDS
         while self.log.output.sent and time.monotonic() < end:  # checkpoints
             self.log.output.poll(0.05)
         self.log.close()
+        leaving.result()

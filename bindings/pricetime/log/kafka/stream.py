@@ -82,6 +82,9 @@ class KafkaStream:
             raise
         self.arrived = self._tail.sequence
         """the last event that has arrived, of ours or of those before us"""
+        self.overtaken = False
+        """whether another has published among what arrived since this was set to False"""
+        self._next_offset = -1  # of the events' partition, behind what arrived last; -1: not known
 
     # --- live
 
@@ -157,7 +160,7 @@ class KafkaStream:
             with self._lock:
                 self.sent_bytes -= len(data)
             if error is None:
-                self.arrived = last
+                self._arrived(last, message.offset() or 0)
             else:
                 self._came(error, message)
 
@@ -165,6 +168,11 @@ class KafkaStream:
             self.sent_bytes += len(data)
         topic = self.log.address.topic("events")
         self.output.send(topic, self.pair.partition, data, came)
+
+    def _arrived(self, sequence: int, offset: int) -> None:
+        self.arrived = sequence
+        self.overtaken |= 0 <= self._next_offset != offset
+        self._next_offset = offset + 1
 
     def settle(self) -> None:
         """Has all events arrive, and makes them visible; raises LogError where some did not."""
