@@ -24,7 +24,7 @@ from pricetime.supervisor.pair import PairTask, State
 
 __all__ = ["Supervisor"]
 
-OUTPUT_BYTES = 32 << 20
+OUTPUT_BYTES = 20 << 20
 """Of events that have not arrived, for all pairs together; each has its part of it."""
 OUTPUT_BYTES_MIN = 64 << 10
 INBOX_BYTES = 4 << 20
