@@ -16,6 +16,7 @@ from model.batches import orders
 from model.logs import token_rows
 from pricetime import Instrument
 from pricetime.log.batch import NO_TOKENS, Events
+from pricetime.log.errors import LogError
 from pricetime.records import TIF, EventKind, Reason
 from pricetime.runner import Distance
 from pricetime.venue.definition import Definition
@@ -320,6 +321,17 @@ def test_who_is_alone_in_a_group_waits_for_nobody(site, monkeypatch):
     until(is_live(made, "BTC_EUR", "ETH_USD"))
     site.send("BTC_EUR", orders(5))
     site.stop(made)
+    assert not made.tasks
+
+
+def test_who_is_thrown_out_of_a_group_ends(site, monkeypatch):
+    def thrown_out(_):
+        raise LogError("thrown out")
+
+    made = Supervisor(KafkaLog(site.url), group="g")
+    monkeypatch.setattr(group.Group, "poll", thrown_out)
+    with pytest.raises(LogError, match="thrown out"):
+        made.run()
     assert not made.tasks
 
 

@@ -25,7 +25,8 @@ LIFE_ORDERS = 8192  # at most so many new ones come before an order is cancelled
 class Acknowledged(NamedTuple):
     """A message that the brokers have taken."""
 
-    offset: int
+    offset: int | None
+    """None where a broker, asked once more after a failure, said no more than that it is there"""
     crc: int
     """CRC-32C of its bytes"""
 

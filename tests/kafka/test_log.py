@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -278,6 +279,26 @@ def test_a_message_that_the_brokers_refuse_is_told_and_the_log_goes_on(place, lo
     stream.append(orders(1), NO_TOKENS)
     log.commit()
     assert joined(stream.read(0)) == orders(1).tobytes()
+
+
+def test_a_stream_sees_whether_another_publishes_beside_it(log, monkeypatch):
+    stream = log.stream(NAME)
+    arrived = []
+
+    class Message(NamedTuple):
+        place: int | None
+
+        def offset(self):
+            return self.place
+
+    monkeypatch.setattr(stream.output, "send", lambda *given: arrived.append(given[-1]))
+    offsets = [4, 5, None, 9, 10, 12]  # None: a broker said only that it has it
+    seen = []
+    for number, offset in enumerate(offsets, 1):
+        stream.publish(Events(Book().process(orders(1)), number, ""))
+        arrived[-1](None, Message(offset))
+        seen.append(stream.overtaken)
+    assert seen == [False] * 5 + [True]
 
 
 # -- what is no batch of commands -----------------------------------------------------------------

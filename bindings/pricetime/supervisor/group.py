@@ -35,7 +35,7 @@ class Share(Protocol):
         """Whether the pair in a partition is ours."""
 
     def close(self) -> None:
-        """Leaves: it has nothing any more. In another thread than all else."""
+        """Leaves: it has nothing any more. May be called by another thread; twice is once."""
 
 
 class Chosen:
@@ -112,6 +112,8 @@ class Group:
         return partition in self._owned
 
     def close(self) -> None:
+        if not self._open:
+            return
         self._open = False  # closing waits for the group; nothing is heard of it meanwhile
         try:
             if self._alone():

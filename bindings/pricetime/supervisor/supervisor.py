@@ -90,6 +90,7 @@ class Supervisor:
         try:
             while not self.stop.is_set():
                 self.turn()
+            self._leave()
         finally:
             self.close()
 
@@ -244,23 +245,31 @@ class Supervisor:
                 task.stay()
             elif task.leave(self._share.linger_seconds):
                 gone.append(task)
+        self._hand_over(gone)
+
+    def _hand_over(self, tasks: list[PairTask]) -> None:
         end = time.monotonic() + HAND_OVER_SECONDS
-        for task in gone:
+        for task in tasks:
             del self.tasks[task.pair.partition]
             if task.live is not None:
                 self._unassign(task.pair.partition)
             task.hand_over(max(end - time.monotonic(), 0))
             self.metrics.forget(task.name)
 
-    def close(self) -> None:
-        """Leaves, and hands all pairs over."""
+    def _leave(self) -> None:
+        """Goes on until others have taken the pairs over."""
         leaving = self._executor.submit(self._share.close)  # it waits for others of the group
         while self.tasks or not leaving.done():
             self.turn()
+        leaving.result()
+
+    def close(self) -> None:
+        """Hands over what it still has, and ends."""
+        self._hand_over(list(self.tasks.values()))
+        self._share.close()
         self._executor.shutdown(wait=True, cancel_futures=True)
         self._consumer.close()
         end = time.monotonic() + HAND_OVER_SECONDS
         while self.log.output.sent and time.monotonic() < end:  # checkpoints
             self.log.output.poll(0.05)
         self.log.close()
-        leaving.result()

@@ -160,7 +160,7 @@ class KafkaStream:
             with self._lock:
                 self.sent_bytes -= len(data)
             if error is None:
-                self._arrived(last, message.offset() or 0)
+                self._arrived(last, message.offset())
             else:
                 self._came(error, message)
 
@@ -169,10 +169,12 @@ class KafkaStream:
         topic = self.log.address.topic("events")
         self.output.send(topic, self.pair.partition, data, came)
 
-    def _arrived(self, sequence: int, offset: int) -> None:
+    def _arrived(self, sequence: int, offset: int | None) -> None:
+        """`offset`: None where a broker that was asked again said only that it has it."""
         self.arrived = sequence
-        self.overtaken |= 0 <= self._next_offset != offset
-        self._next_offset = offset + 1
+        if offset is not None and 0 <= self._next_offset != offset:
+            self.overtaken = True
+        self._next_offset = -1 if offset is None else offset + 1
 
     def settle(self) -> None:
         """Has all events arrive, and makes them visible; raises LogError where some did not."""
@@ -218,7 +220,9 @@ class KafkaStream:
             if error is not None:
                 self._came(error, message)
                 return
-            offsets.append(message.offset() or 0)
+            offset = message.offset()
+            if offset is not None:  # else the next checkpoint has those before it dropped
+                offsets.append(offset)
             if len(offsets) == parts:
                 self._stored(Save(position, offsets[0], offsets[-1] + 1, key))
 
