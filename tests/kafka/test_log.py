@@ -22,6 +22,7 @@ from pricetime.log.batch import (
 
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
 
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import NewPartitions
 from model.kafka_logs import (
     HISTORY,
@@ -88,6 +89,23 @@ def test_a_pair_whose_partition_is_not_there_is_told_so(place, monkeypatch):
     place.put("pairs", json.dumps(claim).encode())
     with pytest.raises(LogFailed, match=r"partition 5: .*give the topic as many partitions"):
         log.stream(NAME)
+
+
+@pytest.mark.parametrize("code", [KafkaError._DESTROY_BROKER, KafkaError._TIMED_OUT])
+def test_a_broker_that_goes_while_it_is_asked_is_asked_again(log, code):
+    partition = log.partition("commands", log.map.pair(NAME))
+    consumer, answers = partition.consumer, [KafkaException(KafkaError(code)), None]
+
+    class Asked:
+        def get_watermark_offsets(self, place, timeout):
+            if (error := answers.pop(0)) is not None:
+                raise error
+            return consumer.get_watermark_offsets(place, timeout)
+
+    partition.consumer = Asked()
+    assert partition.bounds() == (0, 0)
+    partition.consumer = consumer
+    partition.close()
 
 
 def test_two_who_add_at_once_agree(place):

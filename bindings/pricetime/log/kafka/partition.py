@@ -19,6 +19,8 @@ NO_LEADER = (
     KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError.OFFSET_NOT_AVAILABLE,
     KafkaError._TRANSPORT,
+    KafkaError._TIMED_OUT,
+    KafkaError._DESTROY_BROKER,  # its connection was given up while it was asked
     KafkaError._UNKNOWN_PARTITION,
 )
 
