@@ -18,7 +18,7 @@ from pricetime import Instrument
 from pricetime.log.batch import NO_TOKENS, Events
 from pricetime.log.errors import LogError
 from pricetime.records import TIF, EventKind, Reason
-from pricetime.runner import Distance
+from pricetime.runner import Distance, Runner
 from pricetime.venue.definition import Definition
 
 pytest.importorskip("confluent_kafka", reason="the extra `kafka` is not installed")
@@ -321,6 +321,21 @@ def test_who_is_alone_in_a_group_waits_for_nobody(site, monkeypatch):
     until(is_live(made, "BTC_EUR", "ETH_USD"))
     site.send("BTC_EUR", orders(5))
     site.stop(made)
+    assert not made.tasks
+
+
+def test_a_pair_that_has_no_memory_for_a_checkpoint_leaves_without_one(site, monkeypatch, caplog):
+    def full(_):
+        raise MemoryError("full")
+
+    monkeypatch.setattr(live, "CLOSING", Distance(1))
+    made = site.run()
+    until(is_live(made, "BTC_EUR", "ETH_USD"))
+    site.send("BTC_EUR", orders(5))
+    site.events("BTC_EUR", 5)
+    monkeypatch.setattr(Runner, "take_checkpoint", full)
+    site.stop(made)
+    assert "BTC_EUR: no checkpoint could be taken: MemoryError('full')" in caplog.text
     assert not made.tasks
 
 

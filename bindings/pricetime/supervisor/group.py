@@ -71,7 +71,7 @@ class Group:
         self._owned: set[int] = set()
         self._open = True
         self._id = f"{log.address.prefix}.{group}"
-        self._admin = log.clients.admin()
+        self._admin = log.admin
         self._consumer = log.clients.consumer(
             **{
                 "group.id": self._id,

@@ -114,7 +114,10 @@ class PairTask:
             return True
         if not self._leave_by:
             self._leave_by = time.monotonic() + seconds
-            self.live.leave()
+            try:
+                self.live.leave()
+            except Exception as error:  # it is for its heir's sake alone
+                logger.warning("%s: no checkpoint could be taken: %r", self.name, error)
         return self.live.has_left() or time.monotonic() >= self._leave_by
 
     def stay(self) -> None:

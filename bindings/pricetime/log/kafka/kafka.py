@@ -69,8 +69,8 @@ class KafkaLog:
         self._partitions = partitions
         self._drops: list[Future[Any]] = []  # that were asked for and not looked at
         self._streams: dict[str, KafkaStream] = {}
-        self._admin = self.clients.admin()
-        self._topics = self.clients.metadata(self._admin)
+        self.admin = self.clients.admin()
+        self._topics = self.clients.metadata(self.admin)
         self._make_topics()
         self.output = Output(self.clients)
         """of all that is not events in transactions"""
@@ -90,7 +90,7 @@ class KafkaLog:
         ]
         if not missing:
             return
-        for name, future in self._admin.create_topics(missing).items():
+        for name, future in self.admin.create_topics(missing).items():
             try:
                 future.result(ANSWER_SECONDS)
             except KafkaException as error:
@@ -104,19 +104,19 @@ class KafkaLog:
         while not there():
             if time.monotonic() > end:
                 raise LogFailed(f"{self.address}: its brokers do not show the topics made for it")
-            self._topics = self.clients.metadata(self._admin)
+            self._topics = self.clients.metadata(self.admin)
 
     def _make_partitions(self, count: int) -> None:
         """Sees to it that there are so many partitions for pairs; those in use stay."""
         names = [self.address.topic(name) for name in BY_PAIR]
         if all(self._topics.get(name, 0) >= count for name in names):
             return
-        self._topics = self.clients.metadata(self._admin)  # another may have made some
+        self._topics = self.clients.metadata(self.admin)  # another may have made some
         few = [name for name in names if self._topics.get(name, 0) < count]
         if not few:
             return
         more = count + self._partitions  # so that it is not done for each pair
-        futures = self._admin.create_partitions([NewPartitions(name, more) for name in few])
+        futures = self.admin.create_partitions([NewPartitions(name, more) for name in few])
         for name, future in futures.items():
             try:
                 future.result(ANSWER_SECONDS)
@@ -131,7 +131,7 @@ class KafkaLog:
         """Drops the messages before an offset, soon; where that fails it is told behind."""
         self._look_at_drops()
         place = TopicPartition(self.address.topic(topic), partition, offset)
-        self._drops += self._admin.delete_records([place]).values()
+        self._drops += self.admin.delete_records([place]).values()
 
     def _look_at_drops(self) -> None:
         """Tells what was not dropped. Not by a callback, which would come in a thread of
