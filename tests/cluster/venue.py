@@ -66,7 +66,8 @@ class Venue:
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
         if places:
             self._place(places)
-        self.log = KafkaLog(self.url, partitions=max(crowd, PARTITIONS))
+        # Enough for two more: to make partitions takes brokers seconds where there are thousands.
+        self.log = KafkaLog(self.url, partitions=max(crowd + 2, PARTITIONS))
         for name in self.names:
             self.add(name)
         self.watch = PlainWatch(self.log, self.names) if plain else Watch(self.url, self.names)

@@ -5,11 +5,11 @@ import time
 from collections import defaultdict
 
 import numpy as np
-from confluent_kafka import TopicPartition
 from pricetime._crc import crc32c
 from pricetime.log.batch import Events, records_bytes
 from pricetime.log.errors import LogError
 from pricetime.log.kafka import KafkaLog, KafkaReader
+from pricetime.log.kafka.intake import Intake
 from pricetime.log.kafka.message import events_of
 from pricetime.records import EventKind
 
@@ -106,7 +106,7 @@ class Watch(Seen):
 
 
 class PlainWatch(Seen):
-    """Follows any number of pairs with one consumer; nobody publishes twice here."""
+    """Follows any number of pairs from one thread; nobody publishes twice here."""
 
     def __init__(self, log: KafkaLog, names: list[str]) -> None:
         super().__init__(names)
@@ -118,18 +118,18 @@ class PlainWatch(Seen):
     def _watch(self) -> None:
         topic = self._log.address.topic("events")
         names = {self._log.map.pair(name).partition: name for name in self.last}
-        consumer = self._log.clients.consumer(**{"enable.partition.eof": False})
-        consumer.assign([TopicPartition(topic, number, 0) for number in names])
+        intake = Intake(self._log.clients, topic)
+        for number in names:
+            intake.assign(number, 0)
         while not self._stop.is_set():
-            first = consumer.poll(0.1)
-            for message in (first, *consumer.consume(500, 0)) if first else ():
+            for message in intake.receive(0.1):
                 name = names[message.partition()]
                 batch = events_of(message, name, topic)
                 if batch.first != self.last[name] + 1:
                     self.errors.append(f"{name}: {batch.first} comes after {self.last[name]}")
                     return
                 self.note(name, batch)
-        consumer.close()
+        intake.close()
 
     def stop(self) -> None:
         self._stop.set()

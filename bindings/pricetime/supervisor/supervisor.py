@@ -10,13 +10,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, Message
 
 from pricetime.log.errors import LogError
 from pricetime.log.kafka import KafkaLog
-from pricetime.log.kafka.client import failure, passing, told
+from pricetime.log.kafka.client import failure, passing
+from pricetime.log.kafka.intake import Intake
 from pricetime.supervisor.group import Chosen, Group, Share
 from pricetime.supervisor.live import TRANSACTION_SECONDS, LivePair
 from pricetime.supervisor.metrics import Metrics
@@ -38,7 +38,6 @@ SHOW_SECONDS = 1.0  # between two times that a pair's gauges are set
 MAP_SECONDS = 1.0  # how soon a new pair is seen
 HAND_OVER_SECONDS = 5.0
 RECOVERIES = 4  # at once
-FETCH_MESSAGES = 500
 
 logger = logging.getLogger("pricetime")
 
@@ -62,9 +61,8 @@ class Supervisor:
         """by partition"""
         self.stop = stop or threading.Event()
         self._clock = clock
-        self._topic = log.address.topic("commands")
         self._executor = ThreadPoolExecutor(RECOVERIES, thread_name_prefix="pricetime-recover")
-        self._consumer = log.clients.consumer(**{"enable.partition.eof": False})
+        self._intake = Intake(log.clients, log.address.topic("commands"))
         self._share: Share = Group(log, group) if group else Chosen(pairs)
         self._begun = False  # whether there is a task for each pair that is ours
         self._busy: set[int] = set()  # partitions whose task has something to do
@@ -122,10 +120,7 @@ class Supervisor:
     def _receive(self) -> list[Message]:
         if self._all_blocked() and not self._patience_ends():
             return []
-        first = self._consumer.poll(self._wait_seconds())
-        if first is None:
-            return []
-        return [first, *self._consumer.consume(FETCH_MESSAGES, 0)]
+        return self._intake.receive(self._wait_seconds())
 
     def _wait_seconds(self) -> float:
         """How long nothing but new commands needs us."""
@@ -153,7 +148,7 @@ class Supervisor:
         if passing(error):
             return
         if task is None:
-            logger.warning("%s: %s", self._topic, error.str())
+            logger.warning("%s: %s", self._intake.topic, error.str())
         else:
             self._failed(task, failure(error, f"commands of {task.name}"))
 
@@ -169,10 +164,10 @@ class Supervisor:
         if done:
             self._busy.discard(partition)
             if live.paused:
-                self._consumer.resume([TopicPartition(self._topic, partition)])
+                self._intake.resume(partition)
                 live.paused = False
         elif not live.paused and self._should_pause(live):
-            self._consumer.pause([TopicPartition(self._topic, partition)])
+            self._intake.pause(partition)
             live.paused = True
 
     def _output_bytes(self) -> int:
@@ -205,18 +200,14 @@ class Supervisor:
 
     def _keep_one(self, partition: int, task: PairTask, clock: int) -> None:
         task.begin()
-        place = TopicPartition(self._topic, partition)
         try:
             if (begun := task.ready()) is not None:
-                place.offset = begun.runner.position
-                with told(f"commands of {task.name}"):
-                    self._consumer.incremental_assign([place])
+                self._intake.assign(partition, begun.runner.position)
             elif task.live is not None:
                 task.live.tick(clock)
                 if task.live.shown_at < self._kept_at - SHOW_SECONDS:
                     task.live.shown_at = self._kept_at
-                    _, end = self._consumer.get_watermark_offsets(place, cached=True)
-                    task.live.show(end)
+                    task.live.show(self._intake.end(partition))
         except Exception as error:
             self._failed(task, error)
 
@@ -227,8 +218,7 @@ class Supervisor:
 
     def _unassign(self, partition: int) -> None:
         self._busy.discard(partition)
-        with suppress(KafkaException):  # it was not assigned yet
-            self._consumer.incremental_unassign([TopicPartition(self._topic, partition)])
+        self._intake.unassign(partition)
 
     def _restart(self, error: LogError) -> None:
         """All pairs begin again, with a new producer."""
@@ -268,7 +258,7 @@ class Supervisor:
         self._hand_over(list(self.tasks.values()))
         self._share.close()
         self._executor.shutdown(wait=True, cancel_futures=True)
-        self._consumer.close()
+        self._intake.close()
         end = time.monotonic() + HAND_OVER_SECONDS
         while self.log.output.sent and time.monotonic() < end:  # checkpoints
             self.log.output.poll(0.05)

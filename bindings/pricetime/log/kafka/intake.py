@@ -1,0 +1,94 @@
+"""Reads many partitions of one topic, for who takes turns between them.
+
+librdkafka names all partitions of a consumer in each fetch, and a broker looks at all of them for
+each, and again for each message that comes to one of them. So what a message costs grows with the
+partitions of its consumer, and many partitions are dealt out to several consumers.
+"""
+
+from contextlib import suppress
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from pricetime.log.kafka.client import Clients, told
+
+__all__ = ["Intake"]
+
+PARTITIONS_MAX = 64
+"""Of one consumer, which has some threads and connections of its own."""
+MESSAGES_MAX = 500
+"""Taken from one consumer at a time."""
+GLANCE_SECONDS = 0.002
+"""How long one of several consumers is waited for before the others are looked at."""
+
+
+class Intake:
+    """Partitions of a topic, and the consumers that read them; for one thread."""
+
+    def __init__(self, clients: Clients, topic: str) -> None:
+        self.topic = topic
+        self._clients = clients
+        self._consumers: list[Consumer] = []
+        self._of: dict[int, Consumer] = {}  # by partition
+        self._loads: dict[Consumer, int] = {}  # partitions of each
+        self._turn = 0  # whom we wait for next
+        self._add()
+
+    def _add(self) -> Consumer:
+        consumer = self._clients.consumer(**{"enable.partition.eof": False})
+        self._consumers.append(consumer)
+        self._loads[consumer] = 0
+        return consumer
+
+    def assign(self, partition: int, offset: int) -> None:
+        """Reads a partition from an offset; raises LogError."""
+        consumer = min(self._consumers, key=self._loads.__getitem__)
+        if self._loads[consumer] >= PARTITIONS_MAX:
+            consumer = self._add()
+        with told(f"{self.topic}, partition {partition}"):
+            consumer.incremental_assign([TopicPartition(self.topic, partition, offset)])
+        self._of[partition] = consumer
+        self._loads[consumer] += 1
+
+    def unassign(self, partition: int) -> None:
+        """Reads it no more, if it was read."""
+        consumer = self._of.pop(partition, None)
+        if consumer is not None:
+            self._loads[consumer] -= 1
+            with suppress(KafkaException):
+                consumer.incremental_unassign([TopicPartition(self.topic, partition)])
+
+    def pause(self, partition: int) -> None:
+        """Fetches no more of it, until it is resumed."""
+        self._of[partition].pause([TopicPartition(self.topic, partition)])
+
+    def resume(self, partition: int) -> None:
+        """Fetches it again, within a second."""
+        self._of[partition].resume([TopicPartition(self.topic, partition)])
+
+    def end(self, partition: int) -> int:
+        """The offset behind the last message, as far as is known; negative if it is not."""
+        place = TopicPartition(self.topic, partition)
+        _, end = self._of[partition].get_watermark_offsets(place, cached=True)
+        return int(end)
+
+    def receive(self, seconds: float) -> list[Message]:
+        """What has come, or comes within so many seconds or less; errors are among it."""
+        found: list[Message] = []
+        for consumer in self._consumers:
+            self._take(consumer, 0, found)
+        if not found and seconds:
+            self._turn = (self._turn + 1) % len(self._consumers)
+            wait = seconds if len(self._consumers) == 1 else min(seconds, GLANCE_SECONDS)
+            self._take(self._consumers[self._turn], wait, found)
+        return found
+
+    def _take(self, consumer: Consumer, seconds: float, found: list[Message]) -> None:
+        first = consumer.poll(seconds)
+        if first is not None:
+            found.append(first)
+            found += consumer.consume(MESSAGES_MAX, 0)
+
+    def close(self) -> None:
+        """Closes all consumers."""
+        for consumer in self._consumers:
+            consumer.close()
