@@ -402,7 +402,8 @@ def test_it_tells_how_it_is_over_http(site):
     assert json.loads(get("/health"))["healthy"]
     until(lambda: 'pricetime_commands_total{pair="BTC_EUR"} 7.0' in get("/metrics"))
     until(lambda: 'pricetime_orders{pair="BTC_EUR"} 7.0' in get("/metrics"))
-    assert 'pricetime_lag_messages{pair="ETH_USD"} 0.0' in get("/metrics")
+    for gauge in ("lag", "quarantined"):
+        assert f'pricetime_{gauge}_messages{{pair="ETH_USD"}} 0.0' in get("/metrics")
     with pytest.raises(urllib.error.HTTPError, match="404"):
         get("/other")
     server.shutdown()

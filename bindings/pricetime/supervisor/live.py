@@ -129,6 +129,7 @@ class LivePair:
         self._metrics.lag.set(max(end - self.runner.position, 0))
         self._metrics.waiting.set(self.stream.waiting)
         self._metrics.sent.set(self.stream.sent_bytes)
+        self._metrics.quarantined.set(self.stream.quarantined)
         self._metrics.behind.set(self.runner.behind)
         self._metrics.age.set(self.runner.age_ns / 1e9)
         self._metrics.orders.set(len(self.runner.book))

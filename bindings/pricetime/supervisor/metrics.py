@@ -44,6 +44,7 @@ class Metrics:
         self.lag = self._of(Gauge, "lag_messages", "Messages of commands not processed yet")
         self.waiting = self._of(Gauge, "waiting_messages", "Of these, those that were read")
         self.sent = self._of(Gauge, "sent_bytes", "Bytes of events not acknowledged yet")
+        self.quarantined = self._of(Gauge, "quarantined_messages", "Messages that were no commands")
         self.behind = self._of(Gauge, "checkpoint_commands", "Commands since the last checkpoint")
         self.age = self._of(Gauge, "checkpoint_seconds", "Book's time since the last checkpoint")
         self.orders = self._of(Gauge, "orders", "Live orders")
@@ -58,10 +59,11 @@ class Metrics:
 
     def forget(self, pair: str) -> None:
         """A pair is no longer ours: its gauges would stand still."""
-        gauges = (self.lag, self.waiting, self.sent, self.behind, self.age, self.orders, self.live)
-        for gauge in gauges:
+        for name, kind in PairMetrics.__annotations__.items():
+            if kind is not Gauge:
+                continue
             with suppress(KeyError):  # it never was live
-                gauge.remove(pair)
+                getattr(self, name).remove(pair)
 
 
 class PairMetrics(NamedTuple):
@@ -74,6 +76,7 @@ class PairMetrics(NamedTuple):
     lag: Gauge
     waiting: Gauge
     sent: Gauge
+    quarantined: Gauge
     behind: Gauge
     age: Gauge
     orders: Gauge

@@ -12,11 +12,20 @@ from confluent_kafka.admin import AdminClient
 from pricetime.log.errors import Fenced, LogError, LogFailed, OutcomeUnknown
 from pricetime.log.kafka.address import KafkaAddress
 
-__all__ = ["ANSWER_SECONDS", "MESSAGE_BYTES_MAX", "Clients", "failure", "passing", "told"]
+__all__ = [
+    "ANSWER_SECONDS",
+    "COMPLAINT_SECONDS",
+    "MESSAGE_BYTES_MAX",
+    "Clients",
+    "failure",
+    "passing",
+    "told",
+]
 
 ANSWER_SECONDS = 10.0
 """How long a broker may take to answer a question."""
 COMPLAINT_SECONDS = 30.0
+"""Between two warnings of the same trouble."""
 MESSAGE_BYTES_MAX = 1_000_000
 """The default of brokers and clients for one message."""
 QUEUE_KILOBYTES = 16_384

@@ -1,6 +1,7 @@
 """One pair's side of a log on Kafka: where its runner reads, publishes and stores."""
 
 import logging
+import time
 from collections import deque
 from collections.abc import Iterator
 from threading import Lock
@@ -23,7 +24,7 @@ from pricetime.log.batch import (
     records_bytes,
 )
 from pricetime.log.errors import LogDamaged, LogError
-from pricetime.log.kafka.client import MESSAGE_BYTES_MAX, failure
+from pricetime.log.kafka.client import COMPLAINT_SECONDS, MESSAGE_BYTES_MAX, failure
 from pricetime.log.kafka.follow import Follower, find_tail
 from pricetime.log.kafka.message import body, commands_of, events_of
 from pricetime.log.kafka.output import Output
@@ -74,6 +75,9 @@ class KafkaStream:
         self._saves = Saves(log.partition("checkpoints", pair), pair.name)
         self._storing: list[int] = []  # offsets of the parts of the checkpoint being stored
         self._key = b""  # of them
+        self.quarantined = 0
+        """messages that were no commands"""
+        self._warned_at = 0.0  # time.monotonic() at which one was told last
         try:
             self._whole = self._saves.whole()  # checkpoints, the newest first
             self._tail = find_tail(self._events, self.name, arrived(self._whole))
@@ -135,11 +139,20 @@ class KafkaStream:
             try:
                 batch = commands_of(message, self.name, self._commands.where)
             except LogDamaged as error:
-                logger.warning("%s; it is in quarantine, the pair goes on", error)
                 offset = message.offset() or 0
                 self.log.quarantine(self.pair, offset, body(message), str(error))
+                self._warn(error)
                 batch = Commands(np.empty(0, COMMAND), NO_TOKENS, offset + 1)
             yield batch
+
+    def _warn(self, error: LogDamaged) -> None:
+        """Tells of what is in quarantine: of many now and then, as each costs more than it."""
+        before, now = self.quarantined, time.monotonic()
+        self.quarantined += 1
+        if not before or now - self._warned_at > COMPLAINT_SECONDS:
+            self._warned_at = now
+            others = f" like {before:,} before it" if before else ""
+            logger.warning("%s; it is in quarantine%s, the pair goes on", error, others)
 
     def publish(self, batch: Events) -> None:
         before = self._tail.position
