@@ -25,7 +25,10 @@ from pricetime.supervisor.pair import PairTask, State
 __all__ = ["Supervisor"]
 
 OUTPUT_BYTES = 20 << 20
-"""Of events that have not arrived, for all pairs together; each has its part of it."""
+"""Of events that have not arrived, for all pairs together."""
+OUTPUT_PART = 4, 5
+"""Of what the others leave of it that one pair may have: much where it is busy alone, and never all
+where it is stuck."""
 OUTPUT_BYTES_MIN = 64 << 10
 INBOX_BYTES = 4 << 20
 """Of commands that wait for one pair, above which its partition is paused."""
@@ -157,7 +160,7 @@ class Supervisor:
         if (live := task.live) is None:
             return
         try:
-            done = live.work(self._output_bytes())
+            done = live.work(self._output_bytes(live))
         except Exception as error:
             self._failed(task, error)
             return
@@ -170,8 +173,11 @@ class Supervisor:
             self._intake.pause(partition)
             live.paused = True
 
-    def _output_bytes(self) -> int:
-        return max(OUTPUT_BYTES // max(len(self.tasks), 1), OUTPUT_BYTES_MIN)
+    def _output_bytes(self, live: LivePair) -> int:
+        """How many bytes of a pair's events may be on their way."""
+        part, of = OUTPUT_PART
+        left = OUTPUT_BYTES - (self.log.sent_bytes - live.stream.sent_bytes)
+        return max(left * part // of, OUTPUT_BYTES_MIN)
 
     def _should_pause(self, live: LivePair) -> bool:
         if not live.blocked_since:

@@ -5,6 +5,7 @@ commands message is to a book is decided by its offset; a position is the offset
 """
 
 import logging
+import threading
 import time
 import uuid
 from collections.abc import Callable
@@ -75,6 +76,10 @@ class KafkaLog:
         self.clients = Clients(self.address)
         self.writer = uuid.uuid4().hex[:12]
         """tells our checkpoints from those of another runner"""
+        self.sent_bytes = 0
+        """of events of all pairs that have not arrived yet"""
+        self.lock = threading.Lock()
+        """held where they are counted"""
         self._partitions = partitions
         self._drops: list[Future[Any]] = []  # that were asked for and not looked at
         self._streams: dict[str, KafkaStream] = {}

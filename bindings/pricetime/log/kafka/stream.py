@@ -4,7 +4,6 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterator
-from threading import Lock
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,9 +65,9 @@ class KafkaStream:
         if log.delivery == "transactional":
             # Fences the runner before us: what it has not committed by now will never be seen.
             self.output = Output(log.clients, f"{log.address.prefix}.{pair.name}")
-        self._lock = Lock()  # we may be recovered by another thread than the one that polls
         self.sent_bytes = 0
         """of events that have not arrived yet"""
+        self._closed = False
         self._live: deque[Message] | None = None
         self._commands = log.partition("commands", pair)
         self._events = log.partition("events", pair)
@@ -170,17 +169,22 @@ class KafkaStream:
         last = part.last
 
         def came(error: KafkaError | None, message: Message) -> None:
-            with self._lock:
-                self.sent_bytes -= len(data)
+            self._on_their_way(-len(data))
             if error is None:
                 self._arrived(last, message.offset())
             else:
                 self._came(error, message)
 
-        with self._lock:
-            self.sent_bytes += len(data)
+        self._on_their_way(len(data))
         topic = self.log.address.topic("events")
         self.output.send(topic, self.pair.partition, data, came)
+
+    def _on_their_way(self, more: int) -> None:
+        """Counts bytes of events; another thread than the one that polls may be recovering us."""
+        with self.log.lock:
+            if not self._closed:
+                self.sent_bytes += more
+                self.log.sent_bytes += more
 
     def _arrived(self, sequence: int, offset: int | None) -> None:
         """`offset`: None where a broker that was asked again said only that it has it."""
@@ -198,6 +202,9 @@ class KafkaStream:
 
     def close(self) -> None:
         """Gives up what has not arrived."""
+        with self.log.lock:
+            self.log.sent_bytes -= self.sent_bytes
+            self.sent_bytes, self._closed = 0, True
         self._close_partitions()
         if self.output is not self.log.output:
             self.output.close()
