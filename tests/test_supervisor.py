@@ -365,6 +365,20 @@ def test_full_output_stops_reading_and_goes_on_by_itself(site, monkeypatch):
     until(is_live(made, "BTC_EUR"))
 
 
+def test_a_pair_may_have_most_of_the_output_that_the_others_leave(site):
+    made = site.run()
+    until(is_live(made, "BTC_EUR", "ETH_USD"))
+    one, other = (task.live for task in made.tasks.values())
+    all_bytes = supervisor.OUTPUT_BYTES
+    assert made._output_bytes(one) == all_bytes * 4 // 5
+    one.stream._on_their_way(all_bytes // 2)
+    assert made._output_bytes(one) == all_bytes * 4 // 5
+    assert made._output_bytes(other) == all_bytes // 2 * 4 // 5
+    one.stream._on_their_way(all_bytes)
+    assert made._output_bytes(other) == supervisor.OUTPUT_BYTES_MIN
+    one.stream._on_their_way(-all_bytes // 2 - all_bytes)
+
+
 def test_readers_of_committed_messages_see_each_event_once(site):
     made = site.run("transactional")
     site.send("BTC_EUR", orders(50))

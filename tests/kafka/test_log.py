@@ -300,6 +300,22 @@ def test_a_message_that_the_brokers_refuse_is_told_and_the_log_goes_on(place, lo
     assert joined(stream.read(0)) == orders(1).tobytes()
 
 
+def test_what_is_on_its_way_is_counted_until_it_has_arrived_or_is_given_up(place):
+    place.address.options["linger.ms"] = "300"
+    log = place.open(partitions=2)
+    for name in ("a", "b"):
+        log.add(name, "one")
+    first, second = log.stream("a"), log.stream("b")
+    first.publish(Events(HISTORY[:2], 1, ""))
+    second.publish(Events(HISTORY[:3], 1, ""))
+    assert (first.sent_bytes, second.sent_bytes) == (64 + 2 * 96, 64 + 3 * 96)
+    assert log.sent_bytes == first.sent_bytes + second.sent_bytes
+    first.close()
+    assert (first.sent_bytes, log.sent_bytes) == (0, second.sent_bytes)
+    log.commit()
+    assert (first.sent_bytes, second.sent_bytes, log.sent_bytes) == (0, 0, 0)
+
+
 def test_a_stream_sees_whether_another_publishes_beside_it(log, monkeypatch):
     stream = log.stream(NAME)
     arrived = []
