@@ -21,7 +21,7 @@ SHORT = {  # how much of each, and what it is made with
     "rebalances": (3, {}),
     "recovery": (1, {"history": 200_000}),
     "peak": (200_000, {}),
-    "crowd": (2, {"crowd": 30, "burst": 4}),
+    "crowd": (2, {"crowd": 80, "burst": 4}),  # more than one consumer reads
 }
 OF_THREE = {
     "leaders": (1, {}),
