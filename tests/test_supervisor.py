@@ -203,7 +203,7 @@ def test_a_pair_that_cannot_be_made_leaves_the_others_alone(site, monkeypatch):
     assert len(site.events("BTC_EUR", 2)) == 2
     until(lambda: made.metrics.failures.labels("POISON")._value.get() >= 3, "a new begin")
     assert state(made, "POISON").startswith(("failed", "recovering"))
-    assert state(made, "BTC_EUR") == "live"
+    until(is_live(made, "BTC_EUR"))
     healthy, ready, _ = made.told()
     assert healthy and not ready
 

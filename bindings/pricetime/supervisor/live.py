@@ -36,10 +36,9 @@ class LivePair:
         self.runner = Runner(pair.name, self.stream, definition.new_book, distance=CHECKPOINT)
         self.stream.settle()
         self.stream.go_live()
-        self.inbox_bytes = 0
-        """of messages that have come since all was done"""
         self.blocked_since = 0.0
-        """time.monotonic() since when its output has been full; 0.0: it is not"""
+        """time.monotonic() at which it was last seen to get on, if its output is full; 0.0: it is
+        not"""
         self.paused = False
         """whether its partition is"""
         self.shown_at = 0.0
@@ -53,7 +52,6 @@ class LivePair:
 
     def deliver(self, message: Message) -> None:
         """Lets a message wait for its turn."""
-        self.inbox_bytes += len(message)
         self._came_at = time.monotonic()
         if not self._came_ms:
             self._came_ms = message.timestamp()[1]
@@ -79,9 +77,9 @@ class LivePair:
             if self._came_ms:
                 seconds = max(time.time() - self._came_ms / 1000, 0)
                 self._metrics.latency.observe(seconds)
-            self.inbox_bytes = self._came_ms = 0
+            self._came_ms = 0
             self.blocked_since = 0.0
-        elif not self.blocked_since:
+        elif commands or not self.blocked_since:
             self.blocked_since = time.monotonic()
         open_since = self.stream.output.open_since
         if open_since and time.monotonic() - open_since >= TRANSACTION_SECONDS:

@@ -30,11 +30,13 @@ OUTPUT_PART = 4, 5
 """Of what the others leave of it that one pair may have: much where it is busy alone, and never all
 where it is stuck."""
 OUTPUT_BYTES_MIN = 64 << 10
-INBOX_BYTES = 4 << 20
-"""Of commands that wait for one pair, above which its partition is paused."""
+INBOX_BYTES = 1 << 20
+"""Of commands that wait for a pair whose output is full, above which nothing is read awhile."""
+INBOX_BYTES_MAX = 8 << 20
+"""Above which its partition is paused."""
 PATIENCE_SECONDS = 0.2
-"""How long a pair may be blocked before its partition is paused: to resume one takes up to a
-second."""
+"""How long a pair may get on with nothing before its partition is paused: to resume one takes up to
+a second."""
 TURN_SECONDS = 0.05
 HOUSEKEEPING_SECONDS = 0.1
 SHOW_SECONDS = 1.0  # between two times that a pair's gauges are set
@@ -121,9 +123,13 @@ class Supervisor:
         return bool(self._busy) and all(live.blocked_since for live in self._busy_pairs())
 
     def _receive(self) -> list[Message]:
-        if self._all_blocked() and not self._patience_ends():
+        if self._all_blocked() and self._inbox_full() and not self._patience_ends():
             return []
         return self._intake.receive(self._wait_seconds())
+
+    def _inbox_full(self) -> bool:
+        """Whether so much waits for a pair that others can wait until it has got on."""
+        return any(live.stream.waiting_bytes > INBOX_BYTES for live in self._busy_pairs())
 
     def _wait_seconds(self) -> float:
         """How long nothing but new commands needs us."""
@@ -183,7 +189,7 @@ class Supervisor:
         if not live.blocked_since:
             return False
         waited = time.monotonic() - live.blocked_since
-        return live.inbox_bytes > INBOX_BYTES or waited > PATIENCE_SECONDS
+        return live.stream.waiting_bytes > INBOX_BYTES_MAX or waited > PATIENCE_SECONDS
 
     # --- pairs come and go
 

@@ -15,6 +15,8 @@ __all__ = ["Intake"]
 
 PARTITIONS_MAX = 64
 """Of one consumer, which has some threads and connections of its own."""
+QUEUE_KILOBYTES = 4096
+"""That one consumer reads ahead."""
 MESSAGES_MAX = 500
 """Taken from one consumer at a time."""
 GLANCE_SECONDS = 0.002
@@ -34,7 +36,8 @@ class Intake:
         self._add()
 
     def _add(self) -> Consumer:
-        consumer = self._clients.consumer(**{"enable.partition.eof": False})
+        settings = {"enable.partition.eof": False, "queued.max.messages.kbytes": QUEUE_KILOBYTES}
+        consumer = self._clients.consumer(**settings)
         self._consumers.append(consumer)
         self._loads[consumer] = 0
         return consumer

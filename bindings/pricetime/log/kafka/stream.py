@@ -65,6 +65,8 @@ class KafkaStream:
         if log.delivery == "transactional":
             # Fences the runner before us: what it has not committed by now will never be seen.
             self.output = Output(log.clients, f"{log.address.prefix}.{pair.name}")
+        self.waiting_bytes = 0
+        """of commands that were delivered and not read"""
         self.sent_bytes = 0
         """of events that have not arrived yet"""
         self._closed = False
@@ -104,6 +106,7 @@ class KafkaStream:
         """Lets a message of commands wait to be read."""
         assert self._live is not None, "it must be live"
         self._live.append(message)
+        self.waiting_bytes += len(message)
 
     @property
     def waiting(self) -> int:
@@ -130,7 +133,9 @@ class KafkaStream:
 
     def _delivered(self) -> Iterator[Message]:
         while self._live:
-            yield self._live.popleft()
+            message = self._live.popleft()
+            self.waiting_bytes -= len(message)
+            yield message
 
     def _unpack(self, messages: Iterator[Message]) -> Iterator[Commands]:
         """The commands of messages. What is damaged is the same for all runners, and left out."""
