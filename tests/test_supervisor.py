@@ -93,6 +93,12 @@ def is_live(made, *names):
     return lambda: all(state(made, name) == "live" for name in names)
 
 
+def waiting(made):
+    """Bytes of commands that wait for the first pair."""
+    task = next(iter(made.tasks.values()))
+    return task.live.stream.waiting_bytes
+
+
 def book_of(made, name):
     return next(task.live.runner.book for task in made.tasks.values() if task.name == name)
 
@@ -363,6 +369,26 @@ def test_full_output_stops_reading_and_goes_on_by_itself(site, monkeypatch):
     events = site.events("BTC_EUR", 4000)
     assert events.tobytes() == pt.Book().process(orders(4000)).tobytes()
     until(is_live(made, "BTC_EUR"))
+
+
+def test_a_pair_that_gets_on_slowly_is_not_paused(site, monkeypatch):
+    monkeypatch.setattr(supervisor, "OUTPUT_BYTES", 1)
+    monkeypatch.setattr(supervisor, "OUTPUT_BYTES_MIN", 1)
+    monkeypatch.setattr(supervisor, "PATIENCE_SECONDS", 2)
+    # One message after another, each a while: longer in all than is waited for one.
+    made = site.run(options="?linger.ms=100")
+    until(is_live(made, "BTC_EUR"))
+    paused, held = [], []
+    monkeypatch.setattr(made._intake, "pause", paused.append)
+    edge = site.edge.stream("BTC_EUR")
+    for batch in np.split(orders(30 * 4096), 30):
+        edge.append(batch, NO_TOKENS)
+    began = time.monotonic()
+    site.edge.commit()
+    count = made.metrics.commands.labels("BTC_EUR")._value
+    until(lambda: held.append(waiting(made)) or count.get() == 30 * 4096, "the last command")
+    assert time.monotonic() - began > 2 and not paused
+    assert 0 < max(held) < supervisor.INBOX_BYTES_MAX
 
 
 def test_a_pair_may_have_most_of_the_output_that_the_others_leave(site):
