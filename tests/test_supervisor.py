@@ -93,12 +93,6 @@ def is_live(made, *names):
     return lambda: all(state(made, name) == "live" for name in names)
 
 
-def waiting(made):
-    """Bytes of commands that wait for the first pair."""
-    task = next(iter(made.tasks.values()))
-    return task.live.stream.waiting_bytes
-
-
 def book_of(made, name):
     return next(task.live.runner.book for task in made.tasks.values() if task.name == name)
 
@@ -379,6 +373,7 @@ def test_a_pair_that_gets_on_slowly_is_not_paused(site, monkeypatch):
     made = site.run(options="?linger.ms=100")
     until(is_live(made, "BTC_EUR"))
     paused, held = [], []
+    stream = next(task.live.stream for task in made.tasks.values() if task.name == "BTC_EUR")
     monkeypatch.setattr(made._intake, "pause", paused.append)
     edge = site.edge.stream("BTC_EUR")
     for batch in np.split(orders(30 * 4096), 30):
@@ -386,7 +381,7 @@ def test_a_pair_that_gets_on_slowly_is_not_paused(site, monkeypatch):
     began = time.monotonic()
     site.edge.commit()
     count = made.metrics.commands.labels("BTC_EUR")._value
-    until(lambda: held.append(waiting(made)) or count.get() == 30 * 4096, "the last command")
+    until(lambda: held.append(stream.waiting_bytes) or count.get() == 30 * 4096, "the last command")
     assert time.monotonic() - began > 2 and not paused
     assert 0 < max(held) < supervisor.INBOX_BYTES_MAX
 

@@ -21,6 +21,7 @@ if __name__ == "__main__":
 
 from pricetime.log.batch import HEADER_BYTES, Events, pack_events
 from pricetime.log.kafka import KafkaLog
+from pricetime.log.kafka.client import take
 from pricetime.records import COMMAND, EVENT, EventKind
 
 __all__ = ["BareProcess"]
@@ -50,27 +51,25 @@ def loop(log: KafkaLog) -> None:
     consumer.assign([TopicPartition(commands_topic, number, 0) for number in names])
     last, last_command = dict.fromkeys(names, 0), dict.fromkeys(names, 0)
     while True:
-        first = consumer.poll(0.05)
-        if first is not None:
-            for message in (first, *consumer.consume(500, 0)):
-                number, commands = message.partition(), message.value()
-                records = np.frombuffer(commands, COMMAND, offset=HEADER_BYTES)
-                events = np.zeros(math.ceil(len(records) * EVENTS_PER_COMMAND), EVENT)
-                of = np.arange(len(events)) * len(records) // len(events)
-                events["kind"] = EventKind.ACCEPTED
-                for field in FIELDS:
-                    events[field] = records[field][of]
-                events["command"] = last_command[number] + 1 + of
-                events["sequence"] = np.arange(last[number] + 1, last[number] + 1 + len(events))
-                last_command[number] += len(records)
-                last[number] += len(events)
-                data = pack_events(names[number], Events(events, message.offset() + 1, ""))
-                while True:
-                    try:
-                        producer.produce(events_topic, data, partition=number)
-                        break
-                    except BufferError:
-                        producer.poll(0.01)
+        for message in take(consumer, 0.05):
+            number, commands = message.partition(), message.value()
+            records = np.frombuffer(commands, COMMAND, offset=HEADER_BYTES)
+            events = np.zeros(math.ceil(len(records) * EVENTS_PER_COMMAND), EVENT)
+            of = np.arange(len(events)) * len(records) // len(events)
+            events["kind"] = EventKind.ACCEPTED
+            for field in FIELDS:
+                events[field] = records[field][of]
+            events["command"] = last_command[number] + 1 + of
+            events["sequence"] = np.arange(last[number] + 1, last[number] + 1 + len(events))
+            last_command[number] += len(records)
+            last[number] += len(events)
+            data = pack_events(names[number], Events(events, message.offset() + 1, ""))
+            while True:
+                try:
+                    producer.produce(events_topic, data, partition=number)
+                    break
+                except BufferError:
+                    producer.poll(0.01)
         producer.poll(0)
 
 

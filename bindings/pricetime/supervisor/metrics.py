@@ -60,10 +60,9 @@ class Metrics:
     def forget(self, pair: str) -> None:
         """A pair is no longer ours: its gauges would stand still."""
         for name, kind in PairMetrics.__annotations__.items():
-            if kind is not Gauge:
-                continue
-            with suppress(KeyError):  # it never was live
-                getattr(self, name).remove(pair)
+            if kind is Gauge:
+                with suppress(KeyError):  # it never was live
+                    getattr(self, name).remove(pair)
 
 
 class PairMetrics(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer
 from confluent_kafka.admin import AdminClient
 
 from pricetime.log.errors import Fenced, LogError, LogFailed, OutcomeUnknown
@@ -19,6 +19,7 @@ __all__ = [
     "Clients",
     "failure",
     "passing",
+    "take",
     "told",
 ]
 
@@ -28,6 +29,8 @@ COMPLAINT_SECONDS = 30.0
 """Between two warnings of the same trouble."""
 MESSAGE_BYTES_MAX = 1_000_000
 """The default of brokers and clients for one message."""
+FETCH_MESSAGES = 500
+"""Most that are taken from a consumer at a time."""
 QUEUE_KILOBYTES = 16_384
 """Most that a consumer reads ahead; a producer keeps four times as much at most."""
 
@@ -69,6 +72,13 @@ def passing(error: KafkaError) -> bool:
         KafkaError._TRANSPORT,
         KafkaError._ALL_BROKERS_DOWN,
     )
+
+
+def take(consumer: Consumer, seconds: float) -> list[Message]:
+    """What has come, [] after so long without; errors are among it."""
+    first = consumer.poll(seconds)
+    # `consume` alone would wait for so many, or the whole time.
+    return [] if first is None else [first, *consumer.consume(FETCH_MESSAGES, 0)]
 
 
 @contextmanager

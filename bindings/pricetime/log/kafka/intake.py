@@ -5,11 +5,12 @@ each, and again for each message that comes to one of them. So what a message co
 partitions of its consumer, and many partitions are dealt out to several consumers.
 """
 
+from collections import Counter
 from contextlib import suppress
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from pricetime.log.kafka.client import Clients, told
+from pricetime.log.kafka.client import Clients, take, told
 
 __all__ = ["Intake"]
 
@@ -17,8 +18,6 @@ PARTITIONS_MAX = 64
 """Of one consumer, which has some threads and connections of its own."""
 QUEUE_KILOBYTES = 4096
 """That one consumer reads ahead."""
-MESSAGES_MAX = 500
-"""Taken from one consumer at a time."""
 GLANCE_SECONDS = 0.002
 """How long one of several consumers is waited for before the others are looked at."""
 
@@ -31,7 +30,6 @@ class Intake:
         self._clients = clients
         self._consumers: list[Consumer] = []
         self._of: dict[int, Consumer] = {}  # by partition
-        self._loads: dict[Consumer, int] = {}  # partitions of each
         self._turn = 0  # whom we wait for next
         self._add()
 
@@ -39,24 +37,22 @@ class Intake:
         settings = {"enable.partition.eof": False, "queued.max.messages.kbytes": QUEUE_KILOBYTES}
         consumer = self._clients.consumer(**settings)
         self._consumers.append(consumer)
-        self._loads[consumer] = 0
         return consumer
 
     def assign(self, partition: int, offset: int) -> None:
         """Reads a partition from an offset; raises LogError."""
-        consumer = min(self._consumers, key=self._loads.__getitem__)
-        if self._loads[consumer] >= PARTITIONS_MAX:
+        loads = Counter(self._of.values())
+        consumer = min(self._consumers, key=lambda each: loads[each])
+        if loads[consumer] >= PARTITIONS_MAX:
             consumer = self._add()
         with told(f"{self.topic}, partition {partition}"):
             consumer.incremental_assign([TopicPartition(self.topic, partition, offset)])
         self._of[partition] = consumer
-        self._loads[consumer] += 1
 
     def unassign(self, partition: int) -> None:
         """Reads it no more, if it was read."""
         consumer = self._of.pop(partition, None)
         if consumer is not None:
-            self._loads[consumer] -= 1
             with suppress(KafkaException):
                 consumer.incremental_unassign([TopicPartition(self.topic, partition)])
 
@@ -78,18 +74,12 @@ class Intake:
         """What has come, or comes within so many seconds or less; errors are among it."""
         found: list[Message] = []
         for consumer in self._consumers:
-            self._take(consumer, 0, found)
+            found += take(consumer, 0)
         if not found and seconds:
             self._turn = (self._turn + 1) % len(self._consumers)
             wait = seconds if len(self._consumers) == 1 else min(seconds, GLANCE_SECONDS)
-            self._take(self._consumers[self._turn], wait, found)
+            found += take(self._consumers[self._turn], wait)
         return found
-
-    def _take(self, consumer: Consumer, seconds: float, found: list[Message]) -> None:
-        first = consumer.poll(seconds)
-        if first is not None:
-            found.append(first)
-            found += consumer.consume(MESSAGES_MAX, 0)
 
     def close(self) -> None:
         """Closes all consumers."""

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from pricetime.log.errors import LogFailed, LogTrimmed
-from pricetime.log.kafka.client import ANSWER_SECONDS, Clients, failure, passing, told
+from pricetime.log.kafka.client import ANSWER_SECONDS, Clients, failure, passing, take, told
 
 __all__ = ["Partition"]
 
-FETCH_MESSAGES = 500
 LEADER_SECONDS = 30.0
 """How long a partition may be without a leader: brokers make thousands of them in so long."""
 NO_LEADER = (
@@ -83,11 +82,8 @@ class Partition:
 
     def poll(self, seconds: float) -> list[Message]:
         """What has come, [] after so long without."""
-        first = self.consumer.poll(seconds)
-        if first is None:
-            return []
         found = []
-        for message in [first, *self.consumer.consume(FETCH_MESSAGES, 0)]:
+        for message in take(self.consumer, seconds):
             error = message.error()
             if error is None:
                 found.append(message)
